@@ -1,0 +1,130 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failure } from '../failure.ts';
+import type { Pod } from '../pods/pod.ts';
+import type { Session } from './session.ts';
+
+/** Opens one session on a pod; throws Failure. */
+export type OpenSession = (pod: Pod, signal: AbortSignal) => Promise<Session>;
+
+/** Called when a session begins, before its first call; `predecessors` are those that were lost. */
+export type OnBegin = (session: Session, predecessors: Session[]) => void;
+
+const IDLE_MS = 10 * 60_000;
+const FIRST_BACK_OFF_MS = 100;
+const MAX_BACK_OFF_MS = 3_000;
+/** How long to go on trying when a pod that did answer before doesn't now. */
+const PATIENCE_MS = 10_000;
+
+/** Failures that another try a moment later may not meet. */
+const PASSING = new Set(['refused', 'timed-out', 'connection-lost', 'unreachable']);
+
+/**
+ * The way to one pod: keeps a session open while it is used, so that a call needs no login and no process, and
+ * opens another one when that is lost. One session serves any number of calls at a time, so there is one.
+ */
+export class PodConnection {
+  readonly pod: Pod;
+  readonly #open: OpenSession;
+  readonly #onBegin: OnBegin;
+  #session: Session | undefined;
+  #opening: Promise<Session> | undefined;
+  readonly #ended = new AbortController();
+  #predecessors: Session[] = [];
+  #reachedBefore = false;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(pod: Pod, open: OpenSession, onBegin: OnBegin) {
+    this.pod = pod;
+    this.#open = open;
+    this.#onBegin = onBegin;
+  }
+
+  /**
+   * The open session, or a new one. A pod that has answered before is tried for `patienceMs` if it refuses or
+   * is silent now; one that never has, once. Throws Failure.
+   */
+  async session({
+    patienceMs = PATIENCE_MS,
+    signal,
+  }: {
+    patienceMs?: number;
+    signal?: AbortSignal;
+  } = {}): Promise<Session> {
+    this.#stayAwake();
+    const giveUp = Date.now() + patienceMs;
+    for (let backOffMs = FIRST_BACK_OFF_MS; ; backOffMs = Math.min(2 * backOffMs, MAX_BACK_OFF_MS)) {
+      signal?.throwIfAborted();
+      if (this.#session) return this.#session;
+      try {
+        this.#opening ??= this.#begin();
+        return await abortable(this.#opening, signal);
+      } catch (error) {
+        const passing = error instanceof Failure && PASSING.has(error.kind);
+        if (!passing || !this.#reachedBefore || Date.now() + backOffMs > giveUp) throw error;
+      }
+      await delay(backOffMs, undefined, signal ? { signal } : {});
+    }
+  }
+
+  /** Opens a session in the background, for a call that may come. */
+  warm(): void {
+    void this.session().catch(() => {});
+  }
+
+  /** Ends the session; what runs on the pod goes on. */
+  close(): void {
+    this.#ended.abort();
+    clearTimeout(this.#idle);
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  async #begin(): Promise<Session> {
+    try {
+      return this.adopt(await this.#open(this.pod, this.#ended.signal));
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  /** Makes `session` the one that serves the calls from now on. */
+  adopt(session: Session): Session {
+    this.#reachedBefore = true;
+    this.#session?.close();
+    const gone = this.#predecessors.filter(
+      ({ description }) => description.container === session.description.container,
+    );
+    this.#predecessors = [];
+    for (const { description } of gone) {
+      session.housekeep('rp_bury', [description.pid, description.started]);
+    }
+    this.#onBegin(session, gone);
+    this.#session = session;
+    void session.lost.then(() => {
+      if (this.#session !== session) return;
+      this.#session = undefined;
+      this.#predecessors.push(session);
+    });
+    return session;
+  }
+
+  #stayAwake(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      if (this.#session && !this.#session.idle) return this.#stayAwake();
+      const session = this.#session;
+      this.#session = undefined;
+      session?.close();
+    }, IDLE_MS);
+    this.#idle.unref();
+  }
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

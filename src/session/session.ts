@@ -1,0 +1,191 @@
+import type { Failure } from '../failure.ts';
+import type { Description } from './description.ts';
+import { type Frame, FrameReader } from './frame-reader.ts';
+import type { Greeting } from './greeting.ts';
+import { callLines, housekeepingLine, leaveLine, pingLine, signalLine } from './request.ts';
+import type { Wire } from './wire.ts';
+
+/** The session ended while a call was under way: what became of the call has to be asked over another one. */
+export class SessionLost extends Error {
+  constructor(readonly reason: string) {
+    super(reason);
+    this.name = 'SessionLost';
+  }
+}
+
+export type CallRequest = {
+  /** The function to call, of a program that was loaded when the session began. */
+  program: string;
+  words: (string | number)[];
+  /** Text for the program, of any length. */
+  text?: string;
+  /** Gets every frame but the last. */
+  onFrame?: (frame: Frame) => void;
+};
+
+export type Call = {
+  /** The words of the call's last frame. Rejects with SessionLost. */
+  done: Promise<string[]>;
+  signal(signal: 'USR1' | 'USR2'): void;
+};
+
+type Active = {
+  onFrame: (frame: Frame) => void;
+  end: (words: string[]) => void;
+  lose: (lost: SessionLost) => void;
+};
+
+const QUIET_MS = 5_000;
+const PONG_MS = 8_000;
+/** After a pause a session may be long dead: its first call wants an early sign of life. */
+const PONG_AFTER_PAUSE_MS = 3_000;
+const PAUSE_MS = 10_000;
+
+/** An open place on the pod that serves calls, many at a time, over one wire. */
+export class Session {
+  /** Names the session on the pod. */
+  readonly id: string;
+  readonly description: Description;
+  /** Whether any byte may travel as it is; otherwise payloads come in base64. */
+  readonly clean: boolean;
+  /** The socket of the control master that this session's `ssh` is, in direct mode. */
+  readonly controlPath: string | undefined;
+  readonly lost: Promise<SessionLost>;
+  readonly #wire: Wire;
+  readonly #active = new Map<number, Active>();
+  readonly #reader: FrameReader;
+  #lostReason: SessionLost | undefined;
+  #resolveLost: (lost: SessionLost) => void = () => {};
+  #lastHeard = Date.now();
+  #pingSent: number | undefined;
+  #pongDue = 0;
+  #watch: NodeJS.Timeout | undefined;
+  #serial = 0;
+
+  constructor(wire: Wire, nonce: string, { description, rest, clean }: Greeting, controlPath?: string) {
+    this.id = nonce.slice(0, 8);
+    this.description = description;
+    this.clean = clean;
+    this.controlPath = controlPath;
+    this.#wire = wire;
+    this.lost = new Promise((resolve) => {
+      this.#resolveLost = resolve;
+    });
+    this.#reader = new FrameReader(nonce, (frame) => this.#receive(frame));
+    wire.listen((chunk) => this.#hear(chunk));
+    if (rest.length > 0) this.#hear(rest);
+    void wire.ended.then((end) => {
+      this.#die(end.stderr.trim().split('\n').at(-1) || 'the connection ended');
+    });
+  }
+
+  /** 1, 2, 3, … */
+  nextSerial(): number {
+    this.#serial += 1;
+    return this.#serial;
+  }
+
+  get isLost(): boolean {
+    return this.#lostReason !== undefined;
+  }
+
+  get idle(): boolean {
+    return this.#active.size === 0;
+  }
+
+  get wire(): Wire {
+    return this.#wire;
+  }
+
+  call({ program, words, text, onFrame }: CallRequest): Call {
+    if (this.#lostReason) {
+      return { done: Promise.reject(this.#lostReason), signal: () => {} };
+    }
+    let id = 1;
+    while (this.#active.has(id)) id++;
+    const done = new Promise<string[]>((resolve, reject) => {
+      this.#active.set(id, { onFrame: onFrame ?? (() => {}), end: resolve, lose: reject });
+    });
+    const paused = Date.now() - this.#lastHeard > PAUSE_MS;
+    this.#wire.write(callLines(id, program, words, text));
+    if (paused) this.#ping(PONG_AFTER_PAUSE_MS);
+    this.#watch ??= setInterval(() => this.#look(), 1_000);
+    return {
+      done,
+      signal: (signal) => {
+        if (this.#active.has(id) && !this.#lostReason) this.#wire.write(signalLine(id, signal));
+      },
+    };
+  }
+
+  /** Runs a function in the session's own shell, without an answer. */
+  housekeep(program: string, words: (string | number)[] = []): void {
+    if (!this.#lostReason) this.#wire.write(housekeepingLine(program, words));
+  }
+
+  /** Ends the session in order; what runs on the pod goes on. */
+  close(): void {
+    if (!this.#lostReason) this.#wire.write(leaveLine);
+    this.#die('the session was closed');
+  }
+
+  /** Gives the session up at once. */
+  abandon(reason: Failure | string): void {
+    this.#die(typeof reason === 'string' ? reason : reason.message);
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#lostReason) return;
+    this.#lastHeard = Date.now();
+    this.#pingSent = undefined;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#die(
+        `the answer was garbled on its way: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  #receive(frame: Frame): void {
+    const active = this.#active.get(frame.call);
+    if (!active) return;
+    if (frame.type !== '.') {
+      active.onFrame(frame);
+      return;
+    }
+    this.#active.delete(frame.call);
+    if (this.#active.size === 0) this.#rest();
+    active.end(frame.words);
+  }
+
+  #ping(pongMs: number): void {
+    this.#wire.write(pingLine);
+    this.#pingSent = Date.now();
+    this.#pongDue = this.#pingSent + pongMs;
+  }
+
+  #look(): void {
+    const now = Date.now();
+    if (this.#pingSent !== undefined) {
+      if (now >= this.#pongDue) this.#die('the pod has gone silent');
+    } else if (now - this.#lastHeard >= QUIET_MS) {
+      this.#ping(PONG_MS);
+    }
+  }
+
+  #rest(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
+  #die(reason: string): void {
+    if (this.#lostReason) return;
+    this.#lostReason = new SessionLost(reason);
+    this.#rest();
+    this.#wire.close();
+    for (const active of this.#active.values()) active.lose(this.#lostReason);
+    this.#active.clear();
+    this.#resolveLost(this.#lostReason);
+  }
+}

@@ -1,0 +1,17 @@
+import { checkJob } from './check-job.ts';
+import { connect } from './connect.ts';
+import { listJobsTool } from './list-jobs.ts';
+import { runCommand } from './run-command.ts';
+import { startBackgroundJob } from './start-background-job.ts';
+import { stopJobTool } from './stop-job.ts';
+import type { Tool } from './tool.ts';
+
+/** The tools, the most important first. */
+export const allTools: Tool[] = [
+  runCommand,
+  connect,
+  startBackgroundJob,
+  checkJob,
+  stopJobTool,
+  listJobsTool,
+] as unknown as Tool[];
