@@ -117,24 +117,25 @@ export class ByteWindow {
     const beyondHead = Math.max(freshStart, this.#headLimit);
     const rest = fresh.subarray(Math.min(fresh.length, beyondHead - freshStart));
     const tailIsDetached = this.#tailStart < this.#end && this.#tailStart > freshStart;
-    if (!tailIsDetached) {
-      if (rest.length > 0) this.#appendToTail(beyondHead, rest);
-      this.#end = Math.max(this.#end, stop);
-      if (stop <= this.#headLimit) this.#tailStart = this.#end;
+    if (tailIsDetached && stop < this.#end) {
+      if (stop >= this.#tailStart) this.#joinTail(beyondHead, rest, stop);
       return;
     }
-    if (stop < this.#tailStart) return;
-    this.#joinTail(beyondHead, rest, stop);
+    // A tail that was detached lies within these bytes.
+    if (tailIsDetached) this.#tailStart = this.#end;
+    const end = Math.max(this.#end, stop);
+    if (rest.length > 0) this.#appendToTail(beyondHead, rest);
+    this.#end = end;
+    if (rest.length === 0 || this.#tailLimit === 0) this.#tailStart = end;
   }
 
-  /** The gap is closed: what the tail held becomes part of the contiguous stream. */
+  /** The gap is closed by bytes that end within the tail: what it held becomes part of the contiguous stream. */
   #joinTail(restStart: number, rest: Uint8Array, stop: number): void {
     if (this.#tailStart > restStart) this.#prependToTail(rest.subarray(0, this.#tailStart - restStart));
-    if (stop > this.#end) this.#appendToTail(this.#end, rest.subarray(Math.max(0, this.#end - restStart)));
-    this.#end = Math.max(this.#end, stop);
     this.#contiguousEnd = this.#end;
-    for (let at = stop; at < Math.min(this.#end, this.#headLimit); ) {
-      const from = this.#ringFrom(at, Math.min(this.#end, this.#headLimit) - at);
+    const headEnd = Math.min(this.#end, this.#headLimit);
+    for (let at = stop; at < headEnd; ) {
+      const from = this.#ringFrom(at, headEnd - at);
       this.#appendToHead(at, from);
       at += from.length;
     }

@@ -82,17 +82,21 @@ function render(stream: StreamPieces, room: number, where: string | undefined): 
     if (text.length <= room) return { text, truncated: false };
   }
   const headRoom = Math.floor(room * HEAD_SHARE);
-  // What the one doesn't need the other may take.
   const lastBytes = second?.bytes ?? (isWhole ? first : new Uint8Array(0));
-  const tail = endOf(lastBytes, room - Math.min(headRoom, readable(first).length), second !== undefined);
-  const lastStart = (second?.start ?? (isWhole ? 0 : stream.total)) + tail.start;
-  const firstBytes = first.subarray(0, Math.min(first.length, lastStart));
-  const head = beginningOf(firstBytes, room - tail.text.length, true);
-
-  const left = stream.total - head.end - (tail.end - tail.start);
-  if (left === 0) return { text: head.text + tail.text, truncated: false };
-  const text = `${lineEnded(head.text)}${marker(left, stream.total, where)}\n${tail.text}`;
-  return { text, truncated: true };
+  // What the one doesn't need the other may take.
+  let tailRoom = room - Math.min(headRoom, readable(first).length);
+  for (;;) {
+    const tail = endOf(lastBytes, tailRoom, second !== undefined);
+    const tailStart = (second?.start ?? (isWhole ? 0 : stream.total)) + tail.start;
+    const head = beginningOf(first.subarray(0, tailStart), room - tail.text.length, true);
+    const left = stream.total - head.end - (tail.end - tail.start);
+    if (left > 0 || tailRoom === 0) {
+      const text = `${lineEnded(head.text)}${marker(left, stream.total, where)}\n${tail.text}`;
+      return { text, truncated: true };
+    }
+    // Both ends fit, and the whole does not: together they would read differently than apart.
+    tailRoom >>= 1;
+  }
 }
 
 function marker(left: number, total: number, where: string | undefined): string {

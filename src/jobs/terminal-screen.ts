@@ -126,7 +126,9 @@ export class TerminalScreen {
 
   eraseBelow(): void {
     this.eraseToLineEnd();
-    if (!this.#status) this.#rows.length = this.#row + 1;
+    if (this.#status) return;
+    this.#rows.length = this.#row + 1;
+    if (this.#origin !== undefined) this.#origin = Math.min(this.#origin, this.#row);
   }
 
   eraseAbove(): void {

@@ -19,8 +19,8 @@ type Start = {
 };
 
 const MOST_LOGINS = 20;
-/** A line longer than that is no login that stands alone, and none that begins with its options. */
-const LONGEST_ALONE = 2000;
+/** No login stands in a longer line; what is looked at in one grows with the square of its length. */
+const LONGEST_LINE = 4000;
 
 /**
  * The logins in a text that a person pasted: ssh, scp and sftp commands, with prose and prompts around them;
@@ -52,7 +52,7 @@ type StartAt = (line: string, word: RegExpExecArray, sureness: Sureness) => Star
 
 function loginsInLine(line: string, startAt: StartAt, sureness: Sureness, homeDir: string): Login[] {
   const logins: Login[] = [];
-  if (sureness === 'alone' && line.length > LONGEST_ALONE) return logins;
+  if (line.length > LONGEST_LINE) return logins;
   const words = /\S+/g;
   for (let word = words.exec(line); word && logins.length <= MOST_LOGINS; word = words.exec(line)) {
     const start = startAt(line, word, sureness);
@@ -102,6 +102,8 @@ function judgeRest(rest: string, prose: boolean, login: Login): void {
       'Paste the login without it, and run the command with run_command.',
     );
   }
+  const port = login.port === undefined ? /\bport\b\D{0,5}\d+/i.exec(rest) : null;
+  if (port) throw badInput(`The port stands in words: ${shown(port[0])}.`, 'Write it as -p and the number.');
   if (/[\p{L}\p{N}]/u.test(rest)) login.remarks.push(`Ignored after the login: ${shown(rest)}.`);
 }
 
@@ -158,11 +160,7 @@ const addressAt: StartAt = (line, word, sureness) => {
     .split(/\s+/);
   const withUser = /.@./.test(address);
   const at = word.index + opening;
-  const options =
-    /^-[ilptT46vqxaC]/.test(text) &&
-    line.includes('@') &&
-    line.length <= LONGEST_ALONE &&
-    isPrompt(line.slice(0, at));
+  const options = /^-[ilptT46vqxaC]/.test(text) && line.includes('@') && isPrompt(line.slice(0, at));
   const clear =
     options ||
     /^ssh:\/\/./i.test(address) ||

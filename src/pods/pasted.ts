@@ -142,6 +142,7 @@ function saysHowToLogIn(value: unknown): boolean {
     'ssh',
     'ip',
     'publicIp',
+    'host',
     'connections',
     'error',
     'desiredStatus',

@@ -57,7 +57,7 @@ export function readEntry(
   return { said, problems };
 }
 
-/** The address and mode that the places name, the first one that says something counting; undefined without a login. */
+/** The whole login: mode by host, port 22 and, in direct mode, root where nothing is said; undefined without host or user. */
 export function completed(said: Said): (Address & { mode: Mode }) | undefined {
   const { host, keyPath } = said;
   if (host === undefined) return undefined;

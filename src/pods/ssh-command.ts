@@ -150,6 +150,11 @@ function asLogin(found: Found, destination: Destination, program: Program, homeD
     login.user = user;
   }
   if (found.keyPath !== undefined) login.keyPath = checkedKeyPath(found.keyPath, homeDir);
+  if (login.keyPath !== undefined && !/^(?:[/~\\]|[A-Za-z]:)/.test(login.keyPath)) {
+    login.remarks.push(
+      `The key path ${shown(login.keyPath)} depends on the folder; written in full it doesn’t.`,
+    );
+  }
   if (program !== 'ssh') login.remarks.push(`Of the ${program} command only the login was taken.`);
   return login;
 }

@@ -8,7 +8,7 @@ const TERMINATE_MS = 150;
 
 /** An `ssh` process as the wire of a session. */
 export function sshWire(child: SshChild): Wire {
-  const words = capture(child.stderr, MAX_SSH_WORDS_BYTES);
+  const words = capture(child.stderr, MAX_SSH_WORDS_BYTES, 'last');
   let onData: (chunk: Buffer) => void = () => {};
   child.stdout.on('data', (chunk: Buffer) => onData(chunk));
   child.stdout.on('error', () => {});

@@ -9,7 +9,7 @@ import { byHand } from './ssh-argv.ts';
 /** What is left of an ssh (sftp, scp) that failed. */
 export type SshEnd = {
   stderr: string;
-  /** What came before the pod was ready: the gateway reports on stdout. Never a command's own output. */
+  /** What came before the pod was ready (the gateway reports on stdout), or sftp's own. Never a command's output. */
   stdout?: string;
   exitCode?: number | undefined;
   /** It was ended by us because it took too long. */
@@ -27,6 +27,8 @@ export type Facts = {
 
 type Case = { pod: Pod; end: SshEnd; facts: Facts; match: RegExpExecArray };
 type Rule = [words: RegExp, text: (found: Case) => FailureText];
+
+const SHARED_CONNECTION_GONE = 'The shared connection to the pod is gone.';
 
 /**
  * What OpenSSH's words mean here, the most telling ones first. ssh's exit status proves nothing: 255 is also that of a
@@ -59,12 +61,13 @@ const RULES: Rule[] = [
     }),
   ],
   [/Too many authentication failures/, ({ pod, facts }) => tooManyKeys(pod, facts.login)],
+  // ssh tries a public half as a private key too, and complains of it; that means nothing.
   [
-    /Load key "(.+)": bad permissions|Permissions \S+ for '(.+)' are too open/,
+    /Load key "(.+)(?<!\.pub)": bad permissions|Permissions \S+ for '(.+)(?<!\.pub)' are too open/,
     ({ pod, match }) => keyUnusable(pod, { path: match[1] ?? match[2] ?? '', state: 'too-open' }),
   ],
   [
-    /Load key "(.+)": (?:invalid format|error in libcrypto|unknown or unsupported key type)/,
+    /Load key "(.+)(?<!\.pub)": (?:invalid format|error in libcrypto|unknown or unsupported key type)/,
     ({ pod, match }) => keyUnusable(pod, { path: match[1] ?? '', state: 'not-a-key' }),
   ],
   [
@@ -111,16 +114,10 @@ const RULES: Rule[] = [
             next: 'connect with the string under "SSH over exposed TCP" on the pod\'s Connect page.',
             byHand: byHand(pod),
           }
-        : {
-            kind: 'no-sftp',
-            happened: 'The pod has no SFTP server.',
-            meaning: 'Its image has no sftp-server, or its sshd is configured without one.',
-            next: 'use another way: scp -O, or a stream through ssh.',
-            byHand: byHand(pod, 'sftp'),
-          },
+        : noSftp(pod),
   ],
   [
-    /session request failed: Session open refused|administratively prohibited: open failed/,
+    /session request failed: Session open refused/,
     ({ pod }) => ({
       kind: 'session-refused',
       happened: 'The pod opens no further session on this connection.',
@@ -130,7 +127,7 @@ const RULES: Rule[] = [
     }),
   ],
   [
-    /open failed: connect failed: (.*)|stdio forwarding failed/,
+    /(?:open failed: (.*)\s*\n)?stdio forwarding failed/,
     ({ pod, match }) => ({
       kind: /refused/i.test(match[1] ?? '') ? 'refused' : 'unreachable',
       happened: `The jump host can't reach ${where(pod)}${match[1] ? `: ${match[1].trim()}` : ''}.`,
@@ -191,7 +188,7 @@ const RULES: Rule[] = [
     /Connection (?:closed|reset) by|closed by remote host|Connection reset|Broken pipe|Connection closed|kex_exchange_identification|ssh_exchange_identification|mux_client|Control socket connect|disconnect|Bad packet length|Corrupted MAC/i,
     ({ pod, end }) =>
       end.throughMaster
-        ? lost(pod, 'The shared connection to the pod is gone.')
+        ? lost(pod, SHARED_CONNECTION_GONE)
         : lost(pod, `The connection to ${where(pod)} broke off: ${saidBy(end)}`),
   ],
 ];
@@ -201,13 +198,16 @@ const RULES: Rule[] = [
  * up comes as `facts`; `explainFailure` does both.
  */
 export function diagnose(end: SshEnd, pod: Pod, facts: Facts = {}): FailureText {
+  if (sftpNeverAnswered(end)) return noSftp(pod);
   const heard = `${end.stderr}\n${end.stdout ?? ''}`;
   for (const [words, text] of RULES) {
     const match = words.exec(heard);
     if (match) return text({ pod, end, facts, match });
   }
-  if (end.timedOut) return noAnswer(pod);
   const said = saidBy(end);
+  if (end.timedOut) return noAnswer(pod);
+  // A dead master can leave ssh without a word at LogLevel ERROR.
+  if (end.throughMaster && end.exitCode === 255 && said === '') return lost(pod, SHARED_CONNECTION_GONE);
   return {
     kind: 'unexpected',
     happened: said
@@ -215,6 +215,24 @@ export function diagnose(end: SshEnd, pod: Pod, facts: Facts = {}): FailureText 
       : `ssh ended with ${end.exitCode === undefined ? 'a signal' : `status ${end.exitCode}`} and no word of why.`,
     next: 'see what ssh says in a terminal.',
     byHand: byHand(pod, 'ssh -v'),
+  };
+}
+
+/**
+ * Over a master the reason ("subsystem request failed") stays with the master; sftp says the same as when a connection
+ * ends. But then it had echoed a line of its batch, and a master that is gone leaves more words.
+ */
+function sftpNeverAnswered({ throughMaster, stderr, stdout = '' }: SshEnd): boolean {
+  return throughMaster === true && /^Connection closed\s*$/.test(stderr) && !stdout.includes('sftp> ');
+}
+
+function noSftp(pod: Pod): FailureText {
+  return {
+    kind: 'no-sftp',
+    happened: 'The pod has no SFTP server.',
+    meaning: 'Its image has no sftp-server, or its sshd is configured without one.',
+    next: 'use another way: scp -O, or a stream through ssh.',
+    byHand: byHand(pod, 'sftp'),
   };
 }
 

@@ -55,12 +55,21 @@ export function terminalSession(options: Target & { connectTimeoutMs: number }):
 
 /** Runs `command` over a master. Without the master it fails with 255 and never connects by itself. */
 export function throughMaster(options: ThroughMaster & { command: string }): string[] {
-  return ssh(options, ['-T', ...logTo(options.logFile)], overMaster(options), options.command);
+  const { controlPath, logFile, command } = options;
+  // Without a log ssh's words stand among the remote's: only errors then, of which a dead master may give none.
+  const level = logFile === undefined ? 'ERROR' : 'INFO';
+  return ssh(options, ['-T', ...logTo(logFile)], overMaster(controlPath, level), command);
 }
 
 /** `sftp` that reads its batch from stdin, over a master. */
 export function sftpThroughMaster(options: Target & { controlPath: string }): string[] {
-  return ['-b', '-', ...configAndOptions(options, overMaster(options)), '--', options.name];
+  return [
+    '-b',
+    '-',
+    ...configAndOptions(options, overMaster(options.controlPath, 'INFO')),
+    '--',
+    options.name,
+  ];
 }
 
 export type ScpOptions = Target & {
@@ -82,22 +91,10 @@ export function scpThroughMaster(options: ScpOptions): string[] {
   return [
     ...(options.legacyOption === false ? [] : ['-O']),
     '-p',
-    '-q',
-    ...configAndOptions(options, overMaster(options)),
+    ...configAndOptions(options, overMaster(options.controlPath, 'INFO')),
     '--',
     ...(options.direction === 'upload' ? [local, remote] : [remote, local]),
   ];
-}
-
-/** Asks a master for something: `check`, `stop`, `exit`. */
-export function controlCommand(
-  options: Target & { controlPath: string; request: 'check' | 'stop' | 'exit' },
-): string[] {
-  return ssh(options, ['-O', options.request], {
-    BatchMode: 'yes',
-    LogLevel: 'ERROR',
-    ControlPath: controlPathValue(options.controlPath),
-  });
 }
 
 /** The command with which a person reaches the same pod. */
@@ -116,19 +113,13 @@ function unattended(logLevel: 'INFO' | 'ERROR', connectTimeoutMs: number): Optio
 }
 
 /**
- * When the master is gone or refuses, ssh quietly makes a new connection and may run a command twice: these two
- * lead it nowhere. `ProxyCommand` first, since the first of the two counts.
+ * When the master is gone or refuses, ssh quietly makes a new connection and may run a command twice: `ProxyCommand`
+ * and `ProxyJump` lead it nowhere. `ProxyCommand` first, since the first of the two counts.
  */
-function overMaster({
-  controlPath,
-  logFile,
-}: {
-  controlPath: string;
-  logFile?: string | undefined;
-}): Options {
+function overMaster(controlPath: string, logLevel: 'INFO' | 'ERROR'): Options {
   return {
     BatchMode: 'yes',
-    LogLevel: logFile === undefined ? 'ERROR' : 'INFO',
+    LogLevel: logLevel,
     ControlMaster: 'no',
     ControlPath: controlPathValue(controlPath),
     ProxyCommand: 'false',

@@ -88,6 +88,22 @@ describe('with a gap', () => {
     expect(window.contiguousEnd).toBe(2);
   });
 
+  test('a piece that covers the tail and more takes its place', () => {
+    const window = new ByteWindow({ headLimit: 3, tailLimit: 2 });
+    window.place(1, bytes('b'));
+    window.place(0, bytes('abcdef'));
+    const { head, tail, tailStart } = window.pieces();
+    expect([text(head), text(tail), tailStart]).toEqual(['abc', 'ef', 4]);
+  });
+
+  test('with no room for a tail, how far the stream was seen is known all the same', () => {
+    const window = new ByteWindow({ headLimit: 0, tailLimit: 0 });
+    window.place(1, bytes('b'));
+    window.place(0, bytes('a'));
+    expect(window.end).toBe(2);
+    expect(window.pieces().tail).toBeUndefined();
+  });
+
   test('a stream of which only the tail is left can be held without a head', () => {
     const window = new ByteWindow({ headLimit: 4, tailLimit: 4 });
     window.place(100, bytes('end'));

@@ -10,6 +10,11 @@ describe('a line of output that looks like one of ours gets a backslash', () => 
     '[still running after 45 s as job run-1: check_job("run-1") follows it]',
     '[… 5 of 10 bytes left out; the whole is on the pod: /x …]',
     '[lost contact: x]',
+    '[lost: x]',
+    '[job train: exited with 0; ended 5 s ago]',
+    '[until: matched]',
+    '[cursor: 5-6]',
+    '[watch by hand: tmux attach -t x]',
     '(no output)',
   ])('%s', (line) => {
     expect(markFraming(line)).toBe(`\\${line}`);

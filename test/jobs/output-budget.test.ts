@@ -151,6 +151,11 @@ describe('what does not fit', () => {
     }
   });
 
+  test('a framing line on which both ends would meet is still marked', () => {
+    const { text } = compose(none, whole('\n[stderr]\n'), 10);
+    expect(text.match(/^\[stderr\]$/gm)).toHaveLength(1);
+  });
+
   test('one line without an end is cut where it must be', () => {
     const { text } = compose(whole('x'.repeat(100_000)), none, 1000);
     expect(text).toMatch(/^x{400}\n\[….*…\]\nx{600}$/);

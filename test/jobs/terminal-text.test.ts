@@ -132,6 +132,10 @@ describe('movements over several lines', () => {
     expect(asSeen('start\n\x1b[2;3Hx\x1b[1;1Hy')).toBe('start\ny\n  x');
   });
 
+  test('clearing a screen whose rows were erased from above', () => {
+    expect(asSeen('\n\x1b[2J\x1b8\x1b[J\x1b[2Jx')).toBe('x');
+  });
+
   test("apt's status line below the scrolling region is not part of the text", () => {
     const text =
       'Reading\r\n\r\n\x1b7\x1b[0;23r\x1b8\x1b[1AUnpacking a\r\n\x1b7\x1b[24;0f\x1b[42mProgress: [ 50%]\x1b[49m\x1b8' +

@@ -79,6 +79,18 @@ describe('the dialects of an ssh command', () => {
     );
   });
 
+  it('says that a relative key path depends on the folder', () => {
+    const { address, remarks } = parsePasted('ssh -i ./key root@1.2.3.4 -p 5', HOME);
+    expect(address.keyPath).toBe('./key');
+    expect(remarks.join()).toContain('./key');
+  });
+
+  it('uses the first of two keys, and says so', () => {
+    const { address, remarks } = parsePasted('ssh -i ~/a -i ~/b root@1.2.3.4 -p 5', HOME);
+    expect(address.keyPath).toBe('~/a');
+    expect(remarks.join()).toContain('~/b');
+  });
+
   it('takes IPv6, with and without brackets', () => {
     const expected = { user: 'root', host: '2001:db8::1', port: 22 };
     expect(address('root@[2001:db8::1] -p 22')).toEqual(expected);
@@ -331,6 +343,7 @@ describe('what is refused, with the word that is wrong', () => {
     ['ssh root@1.2.3.4 | tee x', '|'],
     ['ssh root@1.2.3.4; ls', 'ls'],
     ['use ssh root@1.2.3.4 with the option -p 22', '-p'],
+    ['My pod: root@1.2.3.4 port 17445', 'port 17445'],
     ['ssh -i key ssh.runpod.io', 'ssh.runpod.io'],
     ['ssh root@1.2.3.4 -p 0', '0'],
     ['ssh root@1.2.3.4 -p 65536', '65536'],
@@ -378,10 +391,13 @@ describe('what is refused, with the word that is wrong', () => {
     ['TCP port -> 1.2.3.4:5 -> :8888', '22'],
     ['TCP port -> 1.2.3.4:99999 -> :22', '99999'],
     ['# pod { id: "abc", name: "x" } not yet ready', 'not yet ready'],
-    [`ssh root@1.2.3.4 ${'x'.repeat(20_000)}`, 'too long'],
-    ['ssh -p 5 a@1.2.3.4 '.repeat(30), 'too many'],
   ])('%j', (text, said) => {
     expect(refusal(text).message).toContain(said);
+  });
+
+  it('a text without measure', () => {
+    expect(refusal(`ssh root@1.2.3.4 ${'x'.repeat(20_000)}`).message).toContain('too long');
+    expect(refusal('ssh -p 5 a@1.2.3.4 '.repeat(30)).message).toContain('too many');
   });
 
   it('says that a command belongs into run_command', () => {

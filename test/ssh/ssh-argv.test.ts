@@ -8,7 +8,6 @@ import { runSsh } from '../../src/ssh/run-ssh.ts';
 import type { SshChild } from '../../src/ssh/spawn-ssh.ts';
 import {
   byHand,
-  controlCommand,
   masterSession,
   plainSession,
   scpThroughMaster,
@@ -35,7 +34,6 @@ describe('whatever is built', () => {
     throughMaster: throughMaster({ ...target, logFile: '/run/rp/1-bb.log' }),
     sftpThroughMaster: sftpThroughMaster(target),
     scpThroughMaster: scpThroughMaster({ ...target, direction: 'upload', localPath: '/a', remotePath: 'b' }),
-    controlCommand: controlCommand({ ...target, request: 'exit' }),
   };
   test.each(Object.entries(argvs))('%s never asks, and gives every option once', (_, argv) => {
     const keys = argv.flatMap((word, index) => (argv[index - 1] === '-o' ? [word.split('=')[0]] : []));
@@ -97,10 +95,6 @@ describe('over a master', () => {
     );
     expect(end).toMatchObject({ exitCode: 7, stdout: 'to stdin', stderr: 'to stderr\n' });
     expect(practice.hops.direct.connections()).toBe(before);
-  });
-
-  test('ssh answers for the master', async () => {
-    expect((await start('ssh', controlCommand({ ...on(), request: 'check' }))).exitCode).toBe(0);
   });
 
   test('sftp works, with names that need quotes', async () => {

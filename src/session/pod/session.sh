@@ -260,7 +260,12 @@ rp_begin() {
   # The lock's pipe, opened for both directions so that it outlives the process that made it.
   : | {
     exec 9<>/proc/self/fd/0 0<&3 3<&-
-    rp_session
+    if [ -t 0 ]; then
+      # bash reads ahead on a terminal (not on a pipe), and a subshell would inherit what was read ahead.
+      cat 9>&- | rp_session
+    else
+      rp_session
+    fi
   }
   exit
 }
