@@ -16,6 +16,9 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/server/build-server.ts'],
+    // Most tests wait for a pod, not for a processor; more than two at a time would crowd a small machine.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
