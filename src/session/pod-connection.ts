@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Failure } from '../failure.ts';
+import { Failure, type FailureKind } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { Session } from './session.ts';
 
@@ -14,9 +14,12 @@ const FIRST_BACK_OFF_MS = 100;
 const MAX_BACK_OFF_MS = 3_000;
 /** How long to go on trying when a pod that did answer before doesn't now. */
 const PATIENCE_MS = 10_000;
+const BRIEF_MS = 5_000;
 
 /** Failures that another try a moment later may not meet. */
-const PASSING = new Set(['refused', 'timed-out', 'connection-lost', 'unreachable']);
+const PASSING = new Set<FailureKind>(['refused', 'timed-out', 'connection-lost', 'unreachable']);
+/** Those that pass while a container is restarted, but are worth no long wait. */
+const BRIEF = new Set<FailureKind>(['container-not-found', 'unexpected']);
 
 /**
  * The way to one pod: keeps a session open while it is used, so that a call needs no login and no process, and
@@ -51,7 +54,7 @@ export class PodConnection {
     signal?: AbortSignal;
   } = {}): Promise<Session> {
     this.#stayAwake();
-    const giveUp = Date.now() + patienceMs;
+    const begun = Date.now();
     for (let backOffMs = FIRST_BACK_OFF_MS; ; backOffMs = Math.min(2 * backOffMs, MAX_BACK_OFF_MS)) {
       signal?.throwIfAborted();
       if (this.#session) return this.#session;
@@ -59,8 +62,11 @@ export class PodConnection {
         this.#opening ??= this.#begin();
         return await abortable(this.#opening, signal);
       } catch (error) {
-        const passing = error instanceof Failure && PASSING.has(error.kind);
-        if (!passing || !this.#reachedBefore || Date.now() + backOffMs > giveUp) throw error;
+        if (!(error instanceof Failure) || !this.#reachedBefore) throw error;
+        const bearableMs = PASSING.has(error.kind)
+          ? patienceMs
+          : Math.min(patienceMs, BRIEF.has(error.kind) ? BRIEF_MS : 0);
+        if (Date.now() + backOffMs > begun + bearableMs) throw error;
       }
       await delay(backOffMs, undefined, signal ? { signal } : {});
     }
