@@ -23,9 +23,14 @@ export class NoSession extends Error {
  */
 const SHELL_FROM_STDIN =
   "exec sh -c 'command -v bash >/dev/null 2>&1 && exec bash --norc --noprofile; exec sh'";
-/** A shell that reads its program from a terminal by name doesn't take itself for interactive. */
+/**
+ * The same on a terminal, but out of its reach: when the connection goes, the terminal's hang-up would end what
+ * has just been started and isn't out of its session yet. bash would read ahead on a terminal, and busybox's cat
+ * calls sendfile, which locks the pipe's reader out while it waits: hence dd.
+ */
 const SHELL_FROM_TERMINAL =
-  "exec sh -c 'command -v bash >/dev/null 2>&1 && exec bash --norc --noprofile /dev/stdin; exec sh /dev/stdin'";
+  "exec sh -c 'set -- sh; command -v bash >/dev/null 2>&1 && set -- bash --norc --noprofile; " +
+  'command -v setsid >/dev/null 2>&1 && set -- setsid "$@"; dd bs=4096 2>/dev/null | "$@"\'';
 
 /** The command that a direct session asks sshd for. */
 export const DIRECT_COMMAND = SHELL_FROM_STDIN;
