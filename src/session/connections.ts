@@ -80,11 +80,13 @@ export class Connections {
     await this.#options.config.ensure(pod, others);
   }
 
-  /** A further session on the pod, with other programs, beside the one that serves calls. Throws Failure. */
+  /** A further session on the pod, with programs of its own, beside the one that serves calls. Throws Failure. */
   async beside(pod: Pod, programs: string[], signal?: AbortSignal): Promise<Session> {
     const { config } = this.#options;
-    await config.ensure(pod);
-    return this.#explained(pod, () => openBeside(pod, { ...this.#opening(config.files, signal), programs }));
+    const main = await this.to(pod).session(signal ? { signal } : {});
+    return this.#explained(pod, () =>
+      openBeside(pod, main, { ...this.#opening(config.files, signal), programs }),
+    );
   }
 
   closeAll(): void {

@@ -2,7 +2,7 @@ import type { Pod } from '../pods/pod.ts';
 import { controlDirectory, newControlPath, sweepStaleSockets } from '../ssh/control-socket.ts';
 import type { OwnFiles } from '../ssh/own-files.ts';
 import { spawnSsh } from '../ssh/spawn-ssh.ts';
-import { masterSession, plainSession, terminalSession } from '../ssh/ssh-argv.ts';
+import { masterSession, terminalSession, throughMaster } from '../ssh/ssh-argv.ts';
 import { DIRECT_COMMAND, openSession } from './open-session.ts';
 import type { Session } from './session.ts';
 import { sshWire } from './ssh-wire.ts';
@@ -41,13 +41,23 @@ export async function openOnPod(
   return openSession(sshWire(child), { mode: 'direct', programs, timeoutMs: OPEN_MS, controlPath });
 }
 
-/** A further session beside the pod's own, over a connection of its own where there is no master. */
-export async function openBeside(pod: Pod, opening: Opening): Promise<Session> {
-  if (pod.mode === 'proxy') return openOnPod(pod, opening);
-  const target = { name: pod.name, files: opening.files, connectTimeoutMs: CONNECT_MS };
-  const argv = plainSession({ ...target, command: DIRECT_COMMAND });
-  const child = await spawnSsh('ssh', argv, { env: opening.env, signal: opening.signal });
-  return openSession(sshWire(child), { mode: 'direct', programs: opening.programs, timeoutMs: OPEN_MS });
+/**
+ * A further session beside the pod's own: over its control master in direct mode, over a connection of its own
+ * through the gateway, of which nobody knows that it shares one. Throws NoSession; Failure `no-ssh`.
+ */
+export async function openBeside(
+  pod: Pod,
+  main: Session,
+  { files, env, programs, signal }: Opening,
+): Promise<Session> {
+  const target = { name: pod.name, files };
+  const { controlPath } = main;
+  const argv =
+    controlPath === undefined
+      ? terminalSession({ ...target, connectTimeoutMs: CONNECT_MS })
+      : throughMaster({ ...target, controlPath, command: DIRECT_COMMAND });
+  const child = await spawnSsh('ssh', argv, { env, signal });
+  return openSession(sshWire(child), { mode: pod.mode, programs, timeoutMs: OPEN_MS });
 }
 
 /** Removes what servers that are gone have left in the folder of control sockets. */

@@ -5,9 +5,9 @@
 const MAX_CHUNK = 1000;
 
 /** `text` as printf's `%b` writes it back, without blanks: data can never become a word or code of the shell's. */
-export function escapeForPrintf(text: string): string {
+export function escapeForPrintf(text: string | Uint8Array): string {
   let escaped = '';
-  for (const byte of Buffer.from(text)) {
+  for (const byte of typeof text === 'string' ? Buffer.from(text) : text) {
     const plain = byte > 0x20 && byte < 0x7f && byte !== 0x5c;
     escaped += plain ? String.fromCharCode(byte) : `\\0${byte.toString(8).padStart(3, '0')}`;
   }
@@ -20,11 +20,16 @@ export function word(text: string): string {
 }
 
 /** A call of `program` with `words`, preceded by the lines that carry `text`, if there is one. */
-export function callLines(call: number, program: string, words: (string | number)[], text = ''): string {
+export function callLines(
+  call: number,
+  program: string,
+  words: (string | number)[],
+  text: string | Uint8Array = '',
+): string {
   return `${textLines(text)}c ${call} ${[program, ...words].join(' ')}\n`;
 }
 
-function textLines(text: string): string {
+function textLines(text: string | Uint8Array): string {
   const escaped = escapeForPrintf(text);
   let lines = '';
   for (let from = 0; from < escaped.length; ) {
@@ -36,6 +41,16 @@ function textLines(text: string): string {
     from = to;
   }
   return lines;
+}
+
+/** A call that takes bytes from the session's input: they follow it at once, and what comes then waits for it. */
+export function callWithInputLines(call: number, program: string, words: (string | number)[]): string {
+  return `u ${call} ${[program, ...words].join(' ')}\n`;
+}
+
+/** Loads a further program into the session. */
+export function loadLines(program: string): string {
+  return `${textLines(program)}h 0 rp_load\n`;
 }
 
 /** Sends a signal to the subshell of a call: what it means is the program's affair. */

@@ -2,7 +2,15 @@ import type { Failure } from '../failure.ts';
 import type { Description } from './description.ts';
 import { type Frame, FrameReader } from './frame-reader.ts';
 import type { Greeting } from './greeting.ts';
-import { callLines, housekeepingLine, leaveLine, pingLine, signalLine } from './request.ts';
+import {
+  callLines,
+  callWithInputLines,
+  housekeepingLine,
+  leaveLine,
+  loadLines,
+  pingLine,
+  signalLine,
+} from './request.ts';
 import type { Wire } from './wire.ts';
 
 /** The session ended while a call was under way: what became of the call has to be asked over another one. */
@@ -17,10 +25,12 @@ export type CallRequest = {
   /** The function to call, of a program that was loaded when the session began. */
   program: string;
   words: (string | number)[];
-  /** Text for the program, of any length. */
-  text?: string;
+  /** Text or bytes for the program, of any length. */
+  text?: string | Uint8Array;
   /** Gets every frame but the last. */
   onFrame?: (frame: Frame) => void;
+  /** The program reads from the session's input: the caller writes exactly what it reads, with `send`. */
+  takesInput?: boolean;
 };
 
 export type Call = {
@@ -35,11 +45,12 @@ type Active = {
   lose: (lost: SessionLost) => void;
 };
 
-const QUIET_MS = 5_000;
-const PONG_MS = 8_000;
+const QUIET_MS = 4_000;
+const PONG_MS = 7_000;
 /** After a pause a session may be long dead: its first call wants an early sign of life. */
 const PONG_AFTER_PAUSE_MS = 3_000;
 const PAUSE_MS = 10_000;
+const MAX_PENDING_BYTES = 512 * 1024;
 
 /** An open place on the pod that serves calls, many at a time, over one wire. */
 export class Session {
@@ -61,6 +72,7 @@ export class Session {
   #pongDue = 0;
   #watch: NodeJS.Timeout | undefined;
   #serial = 0;
+  readonly #loaded = new Set<string>();
 
   constructor(wire: Wire, nonce: string, { description, rest, clean }: Greeting, controlPath?: string) {
     this.id = nonce.slice(0, 8);
@@ -97,7 +109,26 @@ export class Session {
     return this.#wire;
   }
 
-  call({ program, words, text, onFrame }: CallRequest): Call {
+  /** Loads a further program, once. */
+  load(name: string, program: string): void {
+    if (this.#loaded.has(name) || this.#lostReason) return;
+    this.#loaded.add(name);
+    this.#wire.write(loadLines(program));
+  }
+
+  /** Bytes for a call that takes input; resolves when the wire can take more. */
+  async send(bytes: Uint8Array): Promise<void> {
+    if (this.#lostReason) throw this.#lostReason;
+    this.#wire.write(bytes);
+    if (this.#wire.pendingBytes() > MAX_PENDING_BYTES) {
+      await this.#wire.drained();
+      // What flows out is a sign of life as good as an answer.
+      this.#lastHeard = Date.now();
+      this.#pingSent = undefined;
+    }
+  }
+
+  call({ program, words, text, onFrame, takesInput }: CallRequest): Call {
     if (this.#lostReason) {
       return { done: Promise.reject(this.#lostReason), signal: () => {} };
     }
@@ -107,7 +138,9 @@ export class Session {
       this.#active.set(id, { onFrame: onFrame ?? (() => {}), end: resolve, lose: reject });
     });
     const paused = Date.now() - this.#lastHeard > PAUSE_MS;
-    this.#wire.write(callLines(id, program, words, text));
+    this.#wire.write(
+      takesInput ? callWithInputLines(id, program, words) : callLines(id, program, words, text),
+    );
     if (paused) this.#ping(PONG_AFTER_PAUSE_MS);
     this.#watch ??= setInterval(() => this.#look(), 1_000);
     return {

@@ -26,8 +26,13 @@ export function sshWire(child: SshChild): Wire {
     drained: () =>
       new Promise((resolve) => {
         if (over || closing || !child.stdin.writableNeedDrain) return resolve();
-        child.stdin.once('drain', resolve);
-        child.stdin.once('close', resolve);
+        const done = (): void => {
+          child.stdin.off('drain', done);
+          child.stdin.off('close', done);
+          resolve();
+        };
+        child.stdin.on('drain', done);
+        child.stdin.on('close', done);
       }),
     listen: (listener) => {
       onData = listener;

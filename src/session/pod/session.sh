@@ -13,9 +13,11 @@ _rp_text=
 _rp_encoding=raw
 
 # Who writes: a pipe that holds one empty line. Taking the line is taking the lock. It costs no process, and
-# a reader that a signal interrupts has taken nothing.
+# a reader that a signal interrupts has taken nothing. A writer would have lost what it had begun, if the way
+# was full just then (bash and busybox sh don't write on): so signals pass it by from here on.
 rp_lock() {
   until IFS= read -r _rp_line <&9; do :; done
+  trap '' USR1 USR2
 }
 rp_unlock() {
   echo >&9
@@ -98,7 +100,7 @@ rp_export() {
   case $1 in
   '' | [0-9]* | *[!A-Za-z0-9_]*) ;;
   HOME | USER | LOGNAME | SHELL | PWD | OLDPWD | SHLVL | TERM | _ | SSH_* | _rp_*) ;;
-  UID | EUID | PPID | BASHOPTS | SHELLOPTS | BASH_* | IFS | PS[1-4] | ENV | FUNCNAME | GROUPS | DIRSTACK) ;;
+  UID | EUID | PPID | BASHOPTS | SHELLOPTS | BASH_* | IFS | PS[1-4] | ENV | FUNCNAME | GROUPS | DIRSTACK | TMOUT) ;;
   *) export "$1=$2" ;;
   esac
 }
@@ -147,6 +149,12 @@ rp_environment_of_image() {
   done </etc/rp_environment
 }
 
+# Takes the text that was sent as a further program.
+rp_load() {
+  eval "$(printf '%b' "$_rp_text")"
+  _rp_text=
+}
+
 # rp_serve FUNCTION [WORD...]: one call, in a subshell of its own.
 rp_serve() {
   _rp_ended=
@@ -161,13 +169,27 @@ rp_own() {
   [ -n "$_rp_pid" ] && rp_process "$_rp_pid" && [ "$_rp_parent" = "$_rp_self" ]
 }
 
-# rp_bury PID STARTED: ends the loop of a session that the client has given up. What is still on the wire to
-# it must not run a second time.
+# rp_bury PID STARTED: ends the loop of a session that the client has given up, and its calls. What is still on
+# the wire to it must not run a second time.
 rp_bury() {
   if rp_process "$1" && [ "$_rp_started" = "$2" ]; then
+    _rp_line=
+    read -r _rp_line <"/proc/$1/task/$1/children"
     kill -s KILL "$1"
     while rp_process "$1" && [ "$_rp_started" = "$2" ] && [ "$_rp_state" != Z ]; do :; done
+    # shellcheck disable=SC2086 # a list of processes
+    [ -z "$_rp_line" ] || kill $_rp_line
   fi
+}
+
+# Between these TERM doesn't end a call: what claims a name must also start what it claimed it for.
+rp_guard() {
+  _rp_ending=
+  trap '_rp_ending=1' TERM
+}
+rp_unguard() {
+  trap - TERM
+  [ -z "$_rp_ending" ] || exit
 }
 
 rp_requests() {
@@ -183,6 +205,12 @@ rp_requests() {
       _rp_text=
       ;;
     s) if rp_own "$_rp_call"; then kill -s "$_rp_rest" "$_rp_pid"; fi ;;
+    u)
+      # A call that reads from the session's input, so nothing else may meanwhile.
+      _rp_ended=
+      # shellcheck disable=SC2086 # the words of the call
+      $_rp_rest
+      ;;
     p) rp_say p ;;
     h)
       # shellcheck disable=SC2086 # a function and its words, run here
@@ -230,6 +258,8 @@ rp_session() {
   echo >&9
   # Polls may come before a call has said what to do with them.
   trap '' USR1 USR2
+  # What bash would take for the patience of its read.
+  unset TMOUT
   [ -n "${HOME-}" ] || export HOME=/root
   cd "$HOME" || cd /
   if rp_environment_of_init; then _rp_environment=init; else _rp_environment=image; fi
@@ -261,8 +291,9 @@ rp_begin() {
   : | {
     exec 9<>/proc/self/fd/0 0<&3 3<&-
     if [ -t 0 ]; then
-      # bash reads ahead on a terminal (not on a pipe), and a subshell would inherit what was read ahead.
-      cat 9>&- | rp_session
+      # bash reads ahead on a terminal (not on a pipe), and a subshell would inherit what was read ahead. Not
+      # cat: busybox's calls sendfile, which locks the pipe's reader out while it waits for the terminal.
+      dd bs=4096 2>/dev/null 9>&- | rp_session
     else
       rp_session
     fi

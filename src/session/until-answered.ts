@@ -1,7 +1,7 @@
 import { Failure } from '../failure.ts';
-import type { Frame } from '../session/frame-reader.ts';
-import type { PodConnection } from '../session/pod-connection.ts';
-import { type CallRequest, SessionLost } from '../session/session.ts';
+import type { Frame } from './frame-reader.ts';
+import type { PodConnection } from './pod-connection.ts';
+import { type CallRequest, type Session, SessionLost } from './session.ts';
 
 const TRIES = 5;
 
@@ -12,11 +12,21 @@ const TRIES = 5;
 export async function untilAnswered(
   connection: PodConnection,
   request: Omit<CallRequest, 'onFrame'>,
-  { signal, onCall }: { signal?: AbortSignal; onCall?: (letGo: () => void) => void } = {},
+  {
+    signal,
+    onCall,
+    prepare,
+  }: {
+    signal?: AbortSignal;
+    onCall?: (letGo: () => void) => void;
+    /** Done to every session that the call is made over, first. */
+    prepare?: (session: Session) => void;
+  } = {},
 ): Promise<{ words: string[]; frames: Frame[] }> {
   let reason = '';
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const session = await connection.session(signal ? { signal } : {});
+    prepare?.(session);
     const frames: Frame[] = [];
     const call = session.call({ ...request, onFrame: (frame) => frames.push(frame) });
     onCall?.(() => call.signal('USR2'));

@@ -1,0 +1,45 @@
+import type { Connections } from '../session/connections.ts';
+import type { PodConnection } from '../session/pod-connection.ts';
+import { type GuardOptions, LocalGuard } from './local-guard.ts';
+import { Meter } from './meter.ts';
+import type { Transfer } from './transfer.ts';
+import { type TransferSummary, transferAnswer } from './transfer-answer.ts';
+import type { LocalWorld } from './upload.ts';
+
+type World = GuardOptions & {
+  pod(): Promise<PodConnection>;
+  connections: Connections;
+  signal: AbortSignal;
+  progress(note: { message: string; done?: number; total?: number }): void;
+};
+
+/** Runs an upload or a download with its guard, its progress and its answer. Throws Failure. */
+export async function runTransfer(
+  direction: 'upload' | 'download',
+  what: string,
+  world: World,
+  work: (
+    transfer: Transfer & { meter: Meter },
+    local: LocalWorld,
+  ) => Promise<Omit<TransferSummary, 'seconds' | 'mode' | 'direction'>>,
+): Promise<{ text: string; facts: Record<string, unknown> }> {
+  const connection = await world.pod();
+  const guard = await LocalGuard.load(world);
+  const meter = new Meter(what, world.progress);
+  try {
+    const summary = await work(
+      {
+        connection,
+        connections: world.connections,
+        signal: world.signal,
+        moved: (bytes) => meter.count(bytes),
+        meter,
+      },
+      { guard, workingDir: world.workingDir, homeDir: world.homeDir },
+    );
+    world.signal.throwIfAborted();
+    return transferAnswer({ ...summary, direction, seconds: meter.seconds, mode: connection.pod.mode });
+  } finally {
+    meter.end();
+  }
+}

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { word } from '../session/request.ts';
+import { ask } from './pod-files.ts';
+import type { Transfer } from './transfer.ts';
+
+const AT_ONCE = 500;
+
+/** Which of these files are the same on both sides, by SHA-256; as latin1 of their paths below `root` on the pod. */
+export async function sameContentOnPod(
+  transfer: Transfer,
+  root: string,
+  files: readonly { remote: Buffer; local: Buffer }[],
+): Promise<Set<string>> {
+  const same = new Set<string>();
+  for (let at = 0; at < files.length; at += AT_ONCE) {
+    const some = files.slice(at, at + AT_ONCE);
+    const names = Buffer.concat(some.flatMap(({ remote }) => [remote, Buffer.from([0])]));
+    const [{ frames }, hashes] = await Promise.all([
+      ask(
+        transfer.connection,
+        { program: 'rp_hash_many', words: [word(root)], text: names },
+        transfer.signal,
+      ),
+      hashesOf(some.map(({ local }) => local)),
+    ]);
+    const said = Buffer.concat(frames.map(({ payload }) => payload))
+      .toString()
+      .trim()
+      .split('\n');
+    for (const [index, { remote }] of some.entries()) {
+      if (hashes[index] === said[index]) same.add(remote.toString('latin1'));
+    }
+  }
+  return same;
+}
+
+async function hashesOf(paths: readonly Buffer[]): Promise<string[]> {
+  const hashes: string[] = [];
+  for (const path of paths) {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(path)) hash.update(chunk);
+    hashes.push(hash.digest('hex'));
+  }
+  return hashes;
+}
