@@ -1,16 +1,11 @@
 #!/usr/bin/env node
 import './node-version.ts';
-import { homedir } from 'node:os';
-import { version } from '../package.json';
-import { Failure } from './failure.ts';
-import { beginJobs, jobPrograms } from './jobs/programs.ts';
-import { readPods, savePod } from './pods/saved.ts';
-import { serve } from './server.ts';
-import { Connections } from './session/connections.ts';
-import { sweepSockets } from './session/open-on-pod.ts';
-import { PodConfig } from './ssh/pod-config.ts';
+import { firstAnswer, peekLine } from './first-answer.ts';
+import { introduction } from './introduction.ts';
 
-const HELP = `runpod-ssh-mcp ${version}: an MCP server through which a coding agent works on a RunPod pod.
+const { version } = introduction.serverInfo;
+
+const HELP = `runpod-ssh-mcp ${version}: an MCP server through which a coding agent works on a RunPod GPU pod.
 
 Without arguments it serves MCP on stdin and stdout. Register it with Claude Code:
   claude mcp add --transport stdio --scope user runpod -- runpod-ssh-mcp
@@ -18,9 +13,6 @@ Without arguments it serves MCP on stdin and stdout. Register it with Claude Cod
   --version   print the version
   --help      print this
 `;
-
-/** What the client is given until it has gone; a client like Claude Code kills after half a second. */
-const LEAVE_MS = 280;
 
 async function main(args: string[]): Promise<void> {
   const [first] = args;
@@ -38,54 +30,16 @@ function stopWith(sentence: string): void {
   process.exitCode = 1;
 }
 
+/** The client gets its first answer before the rest is loaded. */
 async function serveUntilTheEnd(): Promise<void> {
-  const { env } = process;
-  const homeDir = env.HOME || homedir();
-  const config = new PodConfig({ homeDir, env });
-  const connections = new Connections({ config, homeDir, env, programs: jobPrograms, onBegin: beginJobs });
-  const saved = () => readPods({ homeDir, env });
-
-  const pod = async () => {
-    const { current, pods, warning } = await saved();
-    if (current) return connections.to(current, pods);
-    throw new Failure({
-      kind: 'no-pod',
-      happened: warning ?? 'No pod is connected yet.',
-      next: "call connect with the ssh string from RunPod's Connect page (ask the user for it).",
-    });
-  };
-
-  const leave = (): void => {
-    connections.closeAll();
-    setTimeout(() => process.exit(0), LEAVE_MS).unref();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, leave);
-  process.stdin.on('end', leave);
-  process.stdin.on('close', leave);
+  const { stdin, stdout } = process;
+  const answered = firstAnswer(await peekLine(stdin));
+  if (stdin.readableEnded) return;
   // A client that is gone breaks the pipe; there is nobody left to tell.
-  process.stdout.on('error', leave);
-
-  await serve(
-    {
-      version,
-      base: {
-        pod,
-        connections,
-        saved,
-        save: (chosen) => savePod(chosen, { homeDir }),
-        homeDir,
-        workingDir: process.cwd(),
-        env,
-      },
-    },
-    () => {
-      void sweepSockets(env, homeDir).catch(() => {});
-      void pod().then(
-        (connection) => connection.warm(),
-        () => {},
-      );
-    },
-  );
+  stdout.on('error', () => {});
+  if (answered) stdout.write(answered.line);
+  const { serveTools } = await import('./serve-tools.ts');
+  await serveTools({ answered: answered?.id });
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

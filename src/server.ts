@@ -3,32 +3,33 @@ import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import {
   CallToolRequestSchema,
   type CallToolResult,
+  ElicitResultSchema,
+  type JSONRPCMessage,
   ListToolsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
+import type { RequestId } from './first-answer.ts';
+import { introduction } from './introduction.ts';
 import { allTools } from './tools/all-tools.ts';
 import { type AnsweredCall, answerCall } from './tools/answer-call.ts';
-import { instructions } from './tools/instructions.ts';
 import type { Context } from './tools/tool.ts';
 
-/** What of a call's context doesn't come from the client. */
-export type ServerOptions = { version: string; base: Omit<Context, 'signal' | 'progress' | 'roots' | 'ask'> };
+export type ServerOptions = {
+  /** The request that has been answered before the SDK was there; it is still to be read. */
+  answered: RequestId | undefined;
+  /** What of a call's context doesn't come from the client. */
+  base: Omit<Context, 'signal' | 'progress' | 'roots' | 'ask'>;
+};
 
-/**
- * Serves MCP on stdin and stdout until the client goes. The only file beside main.ts that knows the SDK.
- * `onInitialized` is called once the client has been answered.
- */
-export async function serve({ version, base }: ServerOptions, onInitialized: () => void): Promise<void> {
-  const server = new Server(
-    { name: 'runpod-ssh-mcp', version },
-    { capabilities: { tools: {} }, instructions },
-  );
-  server.oninitialized = onInitialized;
+/** Serves MCP on stdin and stdout until the client goes. The only file that imports the SDK. */
+export async function serve({ answered, base }: ServerOptions): Promise<void> {
+  const { serverInfo, ...options } = introduction;
+  const server = new Server(serverInfo, options);
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: toolList() }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const token = params._meta?.progressToken;
     let step = 0;
-    const answered = await answerCall(params.name, params.arguments ?? {}, {
+    const answer = await answerCall(params.name, params.arguments ?? {}, {
       ...base,
       signal: extra.signal,
       progress: ({ message, done, total }) => {
@@ -48,21 +49,47 @@ export async function serve({ version, base }: ServerOptions, onInitialized: () 
         return roots.map(({ uri }) => uri);
       },
       ask: async (question) => {
-        if (!server.getClientCapabilities()?.elicitation) return undefined;
-        const { action, content } = await server.elicitInput({
-          message: question,
-          requestedSchema: {
-            type: 'object',
-            properties: { allow: { type: 'boolean', title: 'Allow', default: false } },
-            required: ['allow'],
+        if (!server.getClientCapabilities()?.elicitation?.form) return undefined;
+        // Not `elicitInput`: it needs a JSON Schema validator, which the build leaves out.
+        const { action, content } = await server.request(
+          {
+            method: 'elicitation/create',
+            params: {
+              mode: 'form',
+              message: question,
+              requestedSchema: {
+                type: 'object',
+                properties: { allow: { type: 'boolean', title: 'Allow', default: false } },
+                required: ['allow'],
+              },
+            },
           },
-        });
+          ElicitResultSchema,
+        );
         return action === 'accept' && content?.allow === true;
       },
     });
-    return asResult(answered);
+    return asResult(answer);
   });
-  await server.connect(new StdioServerTransport());
+  await server.connect(new Transport(answered));
+}
+
+/** stdin and stdout, without the SDK's answer to what has been answered already. */
+class Transport extends StdioServerTransport {
+  #answered: RequestId | undefined;
+
+  constructor(answered: RequestId | undefined) {
+    super();
+    this.#answered = answered;
+  }
+
+  override async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#answered !== undefined && !('method' in message) && message.id === this.#answered) {
+      this.#answered = undefined;
+      return;
+    }
+    await super.send(message);
+  }
 }
 
 function asResult({ text, isError, facts, image }: AnsweredCall): CallToolResult {

@@ -1,0 +1,71 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+
+/** Makes dist/main.js: everything in one file. Run by `npm run build`. */
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const options: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  loader: { '.sh': 'text' },
+  logLevel: 'warning',
+};
+
+/** What packages import and nobody here needs: half of the whole. */
+const LEFT_OUT = new Map([
+  [/zod\/v4\/locales\/index\.js$/, 'export {};'],
+  [/sdk\/dist\/esm\/validation\/ajv-provider\.js$/, 'export class AjvJsonSchemaValidator {}'],
+]);
+
+const leftOut: Plugin = {
+  name: 'left-out',
+  setup({ onLoad }) {
+    for (const [filter, contents] of LEFT_OUT) onLoad({ filter }, () => ({ contents }));
+  },
+};
+
+/**
+ * What main.ts imports with `import()` becomes a text that is compiled when it is wanted. V8 parses all of a file
+ * before it runs the first line of it, so that a client would wait for a megabyte to be read before its
+ * `initialize` is answered.
+ */
+const importsAsText: Plugin = {
+  name: 'imports-as-text',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: `${resolveDir}/${path}`, namespace: 'text' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'text' }, async ({ path }) => {
+      const program = await bundled({
+        entryPoints: [path],
+        target: 'node20',
+        plugins: [leftOut],
+        minifyWhitespace: true,
+        minifySyntax: true,
+      });
+      return {
+        contents: `require('node:vm').compileFunction(
+          ${JSON.stringify(program)},
+          ['require', 'module', 'exports'],
+          { filename: __filename + ':server' },
+        )(require, module, exports);`,
+      };
+    });
+  },
+};
+
+async function bundled(more: BuildOptions): Promise<string> {
+  const { outputFiles } = await build({ ...options, ...more, write: false });
+  const [file] = outputFiles;
+  if (!file) throw new Error('esbuild gave no output');
+  return file.text;
+}
+
+// node-version.ts is for a node that knows nothing newer.
+const main = await bundled({ entryPoints: ['src/main.ts'], target: 'node14', plugins: [importsAsText] });
+await mkdir(`${root}/dist`, { recursive: true });
+await writeFile(`${root}/dist/main.js`, main);
+await writeFile(`${root}/dist/package.json`, '{"type":"commonjs"}\n');
