@@ -1,7 +1,7 @@
 import type { PodConnection } from '../session/pod-connection.ts';
+import { untilAnswered } from '../session/until-answered.ts';
 import { type JobState, parseJobState } from './job-state.ts';
 import { lastLine } from './terminal-text.ts';
-import { untilAnswered } from './until-answered.ts';
 
 export type ListedJob = {
   name: string;

@@ -1,9 +1,9 @@
 import { Failure } from '../failure.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
+import { untilAnswered } from '../session/until-answered.ts';
 import { ByteWindow } from './byte-window.ts';
 import { checkedJobName } from './job-name.ts';
 import { type JobState, parseJobState } from './job-state.ts';
-import { untilAnswered } from './until-answered.ts';
 
 /** How far both streams of a job have been read. */
 export type Cursor = { out: number; err: number };

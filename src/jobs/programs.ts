@@ -1,5 +1,6 @@
 import sessionProgram from '../session/pod/session.sh';
 import type { OnBegin } from '../session/pod-connection.ts';
+import { quotedForShell } from '../session/quoted-for-shell.ts';
 import jobProgram from './pod/job.sh';
 import onTerminalProgram from './pod/on-terminal.sh';
 import runProgram from './pod/run.sh';
@@ -18,7 +19,3 @@ export const beginJobs: OnBegin = (session, predecessors) => {
   session.housekeep('rp_prepare', [session.id]);
   session.housekeep('rp_sweep');
 };
-
-function quotedForShell(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

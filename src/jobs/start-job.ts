@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Failure } from '../failure.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
 import { word } from '../session/request.ts';
+import { untilAnswered } from '../session/until-answered.ts';
 import { checkedJobName } from './job-name.ts';
-import { untilAnswered } from './until-answered.ts';
 
 export type StartedJob = {
   /** The tmux session on whose terminal the job runs; undefined: the pod has no tmux, or the name can't be had there. */

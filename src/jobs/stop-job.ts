@@ -1,8 +1,8 @@
 import { Failure } from '../failure.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
+import { untilAnswered } from '../session/until-answered.ts';
 import { checkedJobName } from './job-name.ts';
 import { noSuchJob } from './look.ts';
-import { untilAnswered } from './until-answered.ts';
 
 const SIGNALS = new Set([
   'TERM',
