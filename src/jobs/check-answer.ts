@@ -42,7 +42,7 @@ export function checkAnswer(
       signal: code === null ? null : signalOf(code),
       started: seen.begun,
       ended: code === null ? null : seen.over,
-      duration_s: (code === null ? seen.now : seen.over) - seen.begun,
+      duration_s: durationOf(seen),
       stdout_bytes: cursor.out,
       stderr_bytes: cursor.err,
       cursor: cursorText(cursor),
@@ -51,6 +51,12 @@ export function checkAnswer(
       ...(matched === undefined ? {} : { matched }),
     },
   };
+}
+
+/** In seconds; of a job that was lost nobody knows. */
+function durationOf({ state, begun, over, now }: FollowedJob): number | null {
+  if (state.kind === 'running') return now - begun;
+  return state.kind === 'exited' || state.kind === 'stopped' ? over - begun : null;
 }
 
 /** The last lines of both streams as they look on a terminal, within the budget. */

@@ -89,6 +89,7 @@ rp_job_in_turn() {
 }
 # Until it can be seen that the job runs: whoever asks for its name next must find it taken.
 rp_await_start() {
+  rp_unguard
   _rp_tries=40
   until [ -s "$_rp_dir/pid" ] || [ $_rp_tries = 0 ]; do
     _rp_tries=$((_rp_tries - 1))
@@ -133,7 +134,12 @@ rp_state() {
   fi
   _rp_code=-
   rp_supervised && return
-  rp_ended && return
+  # It may have ended between the two looks.
+  if rp_ended; then
+    _rp_state_is=exited
+    return
+  fi
+  _rp_code=-
   _rp_state_is=lost
   if [ -n "$_rp_born_in" ] && [ "$_rp_born_in" != "$_rp_container" ]; then
     _rp_state_is=replaced
@@ -191,8 +197,8 @@ rp_sizes() {
   fi
 }
 
-# rp_list: all jobs, a line each: state, code, begun, over, now, name, and in base64 the beginning of the
-# command and the end of the output.
+# rp_list: all jobs, the newest first, a line each: state, code, begun, over, now, name, and in base64 the
+# beginning of the command and the end of the output.
 rp_list() {
   rp_lock
   rp_list_all | rp_text j
@@ -201,15 +207,19 @@ rp_list() {
 }
 rp_list_all() {
   set +f
-  for _rp_dir in "$_rp_disk"/* "$_rp_memory"/*; do
-    [ -e "$_rp_dir/command" ] || continue
-    rp_times
-    rp_state
-    echo "$_rp_state_is $_rp_code $_rp_begun $_rp_over $_rp_now ${_rp_dir##*/} =$(
-      head -c 400 "$_rp_dir/command" | base64 | tr -d '\n'
-    ) =$(
-      { tail -c 300 "$_rp_dir/err"; tail -c 600 "$_rp_dir/out"; } | base64 | tr -d '\n'
-    )"
+  for _rp_base in "$_rp_disk" "$_rp_memory"; do
+    # The times that ls sorts by are finer than those that stat shows.
+    for _rp_line in $(cd "$_rp_base" && exec ls -t ./*/command); do
+      _rp_dir=${_rp_line%/command}
+      _rp_dir=$_rp_base/${_rp_dir#./}
+      rp_times
+      rp_state
+      echo "$_rp_state_is $_rp_code $_rp_begun $_rp_over $_rp_now ${_rp_dir##*/} =$(
+        head -c 400 "$_rp_dir/command" | base64 | tr -d '\n'
+      ) =$(
+        { tail -c 300 "$_rp_dir/err"; tail -c 600 "$_rp_dir/out"; } | base64 | tr -d '\n'
+      )"
+    done
   done
 }
 
@@ -263,6 +273,6 @@ rp_sweep() {
 # rp_clear SESSION: the empty directories that a session which was buried had prepared.
 rp_clear() {
   set +f
-  rmdir "$_rp_disk/run-$1-"*
+  rmdir "$_rp_disk/run-$1-"* "$_rp_memory/run-$1-"*
   set -f
 }
