@@ -51,23 +51,29 @@ rp_prepare() {
   rp_make_more
 }
 rp_make_more() {
-  set --
-  _rp_n=0
-  while [ $_rp_n -lt "$_rp_batch" ]; do
-    _rp_n=$((_rp_n + 1))
-    set -- "$@" "$_rp_disk/run-$_rp_session-$((_rp_made + _rp_n))"
-  done
-  mkdir "$@"
+  rp_names "$_rp_made" $((_rp_made + _rp_batch))
   _rp_made=$((_rp_made + _rp_batch))
+  # shellcheck disable=SC2086 # a list of names
+  (cd "$_rp_disk" && exec mkdir $_rp_names) || {
+    mkdir -p "$_rp_memory" && chmod 700 "${_rp_memory%/*}"
+    (cd "$_rp_memory" && exec mkdir $_rp_names)
+  }
 }
-rp_leave() {
-  _rp_n=$((_rp_made - _rp_batch + 1))
-  set --
-  while [ $_rp_n -le "$_rp_made" ]; do
-    set -- "$@" "$_rp_disk/run-$_rp_session-$_rp_n"
+# rp_names FROM TO: sets _rp_names to the session's names behind number FROM, up to number TO.
+rp_names() {
+  _rp_names='' _rp_n=$1
+  while [ "$_rp_n" -lt "$2" ]; do
     _rp_n=$((_rp_n + 1))
+    _rp_names="$_rp_names run-$_rp_session-$_rp_n"
   done
-  rmdir "$@"
+}
+# New ones are made when half of the last ones are used, so of those before there may be some left.
+rp_leave() {
+  rp_names $((_rp_made > 2 * _rp_batch ? _rp_made - 2 * _rp_batch : 0)) "$_rp_made"
+  for _rp_base in "$_rp_disk" "$_rp_memory"; do
+    # shellcheck disable=SC2086 # a list of names
+    (cd "$_rp_base" && exec rmdir $_rp_names)
+  done
 }
 
 # rp_forget NAME: an ended command whose output has arrived.
@@ -84,15 +90,18 @@ rp_locate() {
   return 1
 }
 
-# rp_claim: the command's text into _rp_dir, by whoever comes first; and room for the rest, so that a disk
-# that is full shows itself now. The exit code is written over blanks of its own length later, which works on
-# a full disk too.
+# rp_claim: the command's text into _rp_dir, by whoever comes first; fails with _rp_taken set if that was
+# another. And room for the rest, so that a disk that is full shows itself now. The exit code is written over
+# blanks of its own length later, which works on a full disk too.
 rp_claim() {
+  rp_guard
+  _rp_taken=
   set -C
-  printf '%b\n' "$_rp_text" >"$_rp_dir/command"
+  printf '' >"$_rp_dir/command"
   _rp_status=$?
   set +C
-  [ $_rp_status = 0 ] &&
+  if [ $_rp_status != 0 ] && [ -e "$_rp_dir/command" ]; then _rp_taken=1; fi
+  [ $_rp_status = 0 ] && printf '%b\n' "$_rp_text" >"$_rp_dir/command" &&
     printf '%8192s' '' >"$_rp_dir/out" && printf '' >"$_rp_dir/out" && printf '' >"$_rp_dir/err" &&
     printf '%-7s\n' '' >"$_rp_dir/exit_code"
 }
@@ -184,6 +193,7 @@ rp_report_sized() {
 
 # rp_follow: reports when asked (USR1), at the end, or when told to let go (USR2).
 rp_follow() {
+  rp_unguard
   while :; do
     if [ -n "$_rp_supervisor" ]; then
       wait "$_rp_supervisor"
@@ -198,12 +208,12 @@ rp_follow() {
       rp_report final running - "$_rp_where"
       return
     elif [ -n "$_rp_asked" ]; then
-      _rp_asked=
       rp_report on running - "$_rp_where"
+      rp_heed
     elif ! rp_supervised; then
-      # Another connection may be about to start it.
-      _rp_patience=$((_rp_patience - 1))
-      if [ $_rp_patience = 0 ] && ! rp_ended; then
+      # Another connection may be about to start it, if nobody has yet.
+      _rp_patience=$((_rp_waiting ? 0 : _rp_patience - 1))
+      if [ "$_rp_patience" -le 0 ] && ! rp_ended; then
         rp_report final lost - "$_rp_where"
         return
       fi
@@ -212,13 +222,20 @@ rp_follow() {
   done
 }
 
+# rp_heed: from now on takes notice of what the client wants; writing a frame ends that. Whatever it wants it
+# asks for again every second.
+rp_heed() {
+  _rp_asked=
+  trap '_rp_asked=1' USR1
+  trap '_rp_let_go=1' USR2
+}
+
 # rp_run NAME HOW OUT_FROM ERR_FROM HEAD TAIL WORKDIR: starts the command in _rp_text unless it was started
 # before under this name, and follows it. HOW is first (the directory is prepared), again (it may have been
 # started over another connection) or follow (it was).
 rp_run() {
-  trap '_rp_asked=1' USR1
-  trap '_rp_let_go=1' USR2
-  _rp_asked='' _rp_let_go='' _rp_supervisor='' _rp_patience=30 _rp_together=''
+  _rp_let_go='' _rp_supervisor='' _rp_patience=30 _rp_together=''
+  rp_heed
   _rp_out_sent=$3 _rp_err_sent=$4 _rp_head=$5 _rp_tail=$6
   _rp_where=disk
   _rp_dir=$_rp_disk/$1
@@ -233,21 +250,29 @@ rp_run() {
       return
     fi
     [ "$2" = first ] || mkdir -p "$_rp_dir"
-    if [ -d "$_rp_dir" ] && ! rp_claim; then
+    [ -d "$_rp_dir" ] || [ "$2" != first ] || _rp_dir=$_rp_memory/$1
+    if ! rp_claim && [ -z "$_rp_taken" ]; then
+      if [ "$2" = first ] && [ ! -d "$_rp_dir" ]; then
+        rp_refuse gone
+        return
+      fi
+      # What could not be written whole must not pass for the command.
+      rm -rf "${_rp_dir:?}"
       _rp_dir=$_rp_memory/$1
       mkdir -p "$_rp_dir" && chmod 700 "${_rp_memory%/*}"
-      rp_claim
+      if ! rp_claim && [ -z "$_rp_taken" ]; then
+        rm -rf "${_rp_dir:?}"
+        rp_refuse no-room
+        return
+      fi
     fi
-    if [ ! -e "$_rp_dir/exit_code" ]; then
-      rp_refuse no-room
-      return
-    fi
-    rp_start
+    [ -n "$_rp_taken" ] || rp_start
   fi
   case $_rp_dir in "$_rp_memory"*) _rp_where=memory ;; esac
   rp_follow
 }
 rp_refuse() {
+  rmdir "$_rp_dir"
   rp_lock
   rp_end 0 0 "$1"
   rp_unlock
