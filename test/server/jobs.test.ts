@@ -226,7 +226,7 @@ describe.each(kinds)('jobs in $mode mode, tmux on the pod: $tmux', ({ mode, tmux
       /^listed: running; started .* UTC, running for \d+ s\n {2}\$ echo "a line"; echo "last line"; sleep 95\n {2}> last line\n/,
     );
     expect(text).toMatch(
-      /\nplain: exited with code 5; started .*, ended .*, ran \d s\n {2}\$ echo one; .*\n {2}> two\n/,
+      /\nplain: exited with code 5; started .*, ended .*, ran \d s\n {2}\$ echo one; .*\n {2}> two$/,
     );
     expect(facts.jobs).toEqual(
       expect.arrayContaining([
@@ -268,18 +268,32 @@ describe.each(kinds)('jobs in $mode mode, tmux on the pod: $tmux', ({ mode, tmux
     }
   });
 
-  it.runIf(tmux)('are told as they are when tmux itself is killed', async () => {
+  it.runIf(tmux)('are hung up when their terminal goes, and told so', async () => {
     await start('orphan', 'echo seen; sleep 97');
     await check('orphan', { wait: 20, until: 'seen' });
     await run('tmux kill-server');
     const { text, facts } = await check('orphan', { wait: 20 });
-    // The hang-up of the terminal ends the command as it would end it in a person's hands.
-    expect(facts.status).not.toBe('running');
+    expect(facts).toMatchObject({ status: 'exited', exit_code: 129, signal: 'HUP' });
     expect(text).toContain('\nseen\n');
     expect(await server.pod.processes()).not.toContain('sleep 97');
     expect((await check('plain')).text).toContain('\none\ntwo\n');
     expect((await start('orphan', 'echo again')).isError).toBe(false);
     expect((await check('orphan', { wait: 20 })).text).toContain('\nagain\n');
+  });
+
+  it.runIf(tmux)('can be worked by a person at their terminal', async () => {
+    await start('asks', 'read -r answer; echo "got $answer"; sleep 97');
+    await run('tmux send-keys -t asks hello Enter');
+    expect((await check('asks', { wait: 20, until: 'got hello' })).facts.matched).toBe(true);
+    await run('tmux send-keys -t asks C-c');
+    expect((await check('asks', { wait: 20 })).facts).toMatchObject({ status: 'exited', exit_code: 130 });
+  });
+
+  it('have no signal ignored', async () => {
+    await start('signals', "grep -E '^Sig(Ign|Blk)' /proc/self/status");
+    expect(body(await check('signals', { wait: 20 }))).toBe(
+      'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000',
+    );
   });
 
   it('are found by another server, and in the other mode', async () => {
