@@ -18,4 +18,4 @@ export const allTools: Tool[] = [
   downloadFile,
   stopJobTool,
   listJobsTool,
-] as unknown as Tool[];
+];

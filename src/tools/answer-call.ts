@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { Failure, failureAsText } from '../failure.ts';
 import { allTools } from './all-tools.ts';
 import type { Answer, Context } from './tool.ts';
@@ -10,9 +9,7 @@ export async function answerCall(name: string, args: unknown, context: Context):
   try {
     const tool = allTools.find((candidate) => candidate.name === name);
     if (!tool) throw unknownTool(name);
-    const parsed = tool.schema.safeParse(args);
-    if (!parsed.success) throw badArguments(name, tool.schema, parsed.error);
-    return await tool.handle(parsed.data, context);
+    return await tool.call(args, context);
   } catch (error) {
     return asFailedAnswer(error, context.signal);
   }
@@ -42,13 +39,5 @@ function unknownTool(name: string): Failure {
     kind: 'bad-input',
     happened: `There is no tool ${name}.`,
     next: `take one of ${allTools.map((tool) => tool.name).join(', ')}.`,
-  });
-}
-
-function badArguments(name: string, schema: z.ZodObject, error: z.ZodError): Failure {
-  return new Failure({
-    kind: 'bad-input',
-    happened: `The arguments of ${name} are not right: ${z.prettifyError(error).replaceAll('\n', ' ')}`,
-    next: `${name} takes ${Object.keys(schema.shape).join(', ') || 'no arguments'}.`,
   });
 }

@@ -1,4 +1,5 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+import { Failure } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { SavedPods } from '../pods/saved.ts';
 import type { Connections } from '../session/connections.ts';
@@ -32,20 +33,44 @@ export type Context = {
   ask(question: string): Promise<boolean | undefined>;
 };
 
-export type Tool<Schema extends z.ZodObject = z.ZodObject> = {
+export type Tool = {
   name: string;
   description: string;
+  schema: z.ZodObject;
+  annotations: Annotations;
+  /** Checks the arguments and does the work. Throws Failure. */
+  call(args: unknown, context: Context): Promise<Answer>;
+};
+
+type Annotations = {
+  readOnlyHint: boolean;
+  destructiveHint?: boolean;
+  idempotentHint?: boolean;
+  openWorldHint?: boolean;
+};
+
+type Definition<Schema extends z.ZodObject> = Omit<Tool, 'schema' | 'call'> & {
   schema: Schema;
-  annotations: {
-    readOnlyHint: boolean;
-    destructiveHint?: boolean;
-    idempotentHint?: boolean;
-    openWorldHint?: boolean;
-  };
   handle(args: z.infer<Schema>, context: Context): Promise<Answer>;
 };
 
-/** Keeps the types of a tool's arguments together while it is written down. */
-export function tool<Schema extends z.ZodObject>(definition: Tool<Schema>): Tool<Schema> {
-  return definition;
+/** Makes a tool of its definition, in which the schema gives the arguments their types. */
+export function tool<Schema extends z.ZodObject>({ handle, ...definition }: Definition<Schema>): Tool {
+  const { name, schema } = definition;
+  return {
+    ...definition,
+    async call(args, context) {
+      const parsed = schema.safeParse(args);
+      if (!parsed.success) throw badArguments(name, schema, parsed.error);
+      return handle(parsed.data, context);
+    },
+  };
+}
+
+function badArguments(name: string, schema: z.ZodObject, error: z.ZodError): Failure {
+  return new Failure({
+    kind: 'bad-input',
+    happened: `The arguments of ${name} are not right: ${z.prettifyError(error).replaceAll('\n', ' ')}`,
+    next: `${name} takes ${Object.keys(schema.shape).join(', ') || 'no arguments'}.`,
+  });
 }

@@ -237,9 +237,10 @@ rp_unpack() {
   rp_decode "$1"
   _rp_stage=$_rp_decoded.part
   rm -rf "$_rp_stage"
-  mkdir -p "$_rp_stage"
+  (umask 077 && mkdir -p "$_rp_stage")
   rp_input "$2" "$3" | (
-    cd "$_rp_stage" && umask 077 && LC_ALL=C $_rp_tar -xpf -
+    # The stage is closed to others. busybox takes modes from the umask, whatever -p says, unless it is root.
+    cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf -
     _rp_status=$?
     cat >/dev/null
     exit $_rp_status
