@@ -46,7 +46,7 @@ shift 19
 # shellcheck disable=SC2016 # for the inner shell
 sh -c 'trap : HUP INT QUIT TERM USR1 USR2
   echo "$$ $1 $2 $3" >"$4/pid"
-  "$5" "$4/command" 2>&3 3>&-
+  (exec "$5" "$4/command" 2>&3 3>&-)
   set -- "$4" $?
   echo "$2" >"$1/status"
   exit "$2"' \
