@@ -28,6 +28,8 @@ export type FailureKind =
   | 'no-such-job'
   | 'not-allowed'
   | 'transfer-failed'
+  | 'not-an-image'
+  | 'image-too-large'
   | 'cancelled'
   | 'unexpected';
 

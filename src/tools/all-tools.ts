@@ -7,6 +7,7 @@ import { startBackgroundJob } from './start-background-job.ts';
 import { stopJobTool } from './stop-job.ts';
 import type { Tool } from './tool.ts';
 import { uploadFile } from './upload-file.ts';
+import { viewImageTool } from './view-image.ts';
 
 /** The tools, the most important first. */
 export const allTools: Tool[] = [
@@ -16,6 +17,7 @@ export const allTools: Tool[] = [
   checkJob,
   uploadFile,
   downloadFile,
+  viewImageTool,
   stopJobTool,
   listJobsTool,
 ];

@@ -82,7 +82,7 @@ function describe(pod: Pod, survey: PodSurvey, remarks: string[], { homeDir }: C
     `mode: ${way}`,
     `host: ${hostname}, user ${user}`,
     `GPUs: ${gpus.length > 0 ? gpus.join(', ') : 'none seen (no nvidia-smi)'}`,
-    'tools: run_command, start_background_job, check_job, list_jobs, stop_job, upload_file, download_file',
+    'tools: run_command, start_background_job, check_job, list_jobs, stop_job, upload_file, download_file, view_image',
     ...(missing.length > 0 ? [`not on the pod: ${missing.join(', ')}`] : []),
     ...remarks,
     `saved in: ${homeDir}/.config/runpod-ssh.json`,
