@@ -5,6 +5,7 @@ import type { PodConnection } from '../session/pod-connection.ts';
 import { word } from '../session/request.ts';
 import { type Session, SessionLost } from '../session/session.ts';
 import { ByteWindow } from './byte-window.ts';
+import { forget } from './forget.ts';
 
 export type RunRequest = {
   command: string;
@@ -43,6 +44,8 @@ export type RunResult = {
 };
 
 const POLL_MS = 1_000;
+/** A signal that comes before the call has set its traps is without effect, so this one is repeated. */
+const LET_GO_MS = 100;
 /** How far beyond the time the caller gave a lost connection may be sought. */
 const SEEK_MS = 8_000;
 const RETRY_MS = 200;
@@ -132,10 +135,13 @@ class Run {
       onFrame: (frame) => this.#receive(frame),
     });
     if (how === 'first') keepPrepared(session, this.#job);
-    const poll = setInterval(() => {
-      call.signal(Date.now() >= this.#deadline ? 'USR2' : 'USR1');
-    }, POLL_MS);
-    const letGo = setTimeout(() => call.signal('USR2'), Math.max(0, this.#deadline - Date.now()));
+    let timer: NodeJS.Timeout | undefined;
+    const attend = (): void => {
+      const leftMs = this.#deadline - Date.now();
+      timer = setTimeout(attend, leftMs > 0 ? Math.min(POLL_MS, leftMs) : LET_GO_MS);
+      call.signal(leftMs > 0 ? 'USR1' : 'USR2');
+    };
+    timer = setTimeout(attend, Math.max(0, Math.min(POLL_MS, this.#deadline - Date.now())));
     const { signal } = this.#request;
     const end = (): void => void endJob(session, this.#job).catch(() => {});
     signal?.addEventListener('abort', end, { once: true });
@@ -145,8 +151,7 @@ class Run {
       return this.#conclude(session, words);
     } finally {
       signal?.removeEventListener('abort', end);
-      clearInterval(poll);
-      clearTimeout(letGo);
+      clearTimeout(timer);
     }
   }
 
@@ -191,7 +196,7 @@ class Run {
     if (state === 'running') return this.#result({ kind: 'running' }, session);
     if (state === 'lost') return this.#result({ kind: 'lost' }, session);
     const delivered = this.#out.complete && this.#err.complete;
-    if (delivered) session.housekeep('rp_forget', [this.#job]);
+    if (delivered) forget(session, this.#job);
     return this.#result({ kind: 'exited', code: Number(code) }, delivered ? undefined : session);
   }
 

@@ -72,6 +72,7 @@ export class Session {
   #pongDue = 0;
   #watch: NodeJS.Timeout | undefined;
   #serial = 0;
+  readonly #last: (() => void)[] = [];
   readonly #loaded = new Set<string>();
 
   constructor(wire: Wire, nonce: string, { description, rest, clean }: Greeting, controlPath?: string) {
@@ -156,8 +157,14 @@ export class Session {
     if (!this.#lostReason) this.#wire.write(housekeepingLine(program, words));
   }
 
+  /** Has something done right before the session is ended in order. */
+  beforeClose(last: () => void): void {
+    this.#last.push(last);
+  }
+
   /** Ends the session in order; what runs on the pod goes on. */
   close(): void {
+    for (const last of this.#last.splice(0)) last();
     if (!this.#lostReason) this.#wire.write(leaveLine);
     this.#die('the session was closed');
   }

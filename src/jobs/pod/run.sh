@@ -76,9 +76,13 @@ rp_leave() {
   done
 }
 
-# rp_forget NAME: an ended command whose output has arrived.
+# rp_forget NAME...: ended commands whose output has arrived.
 rp_forget() {
-  rm -rf "${_rp_disk:?}/$1" "${_rp_memory:?}/$1" >/dev/null 9>&- &
+  for _rp_base in "$_rp_disk" "$_rp_memory"; do
+    if [ -d "$_rp_base" ]; then
+      (cd "$_rp_base" && exec rm -rf "$@") >/dev/null 9>&- &
+    fi
+  done
 }
 
 # rp_locate NAME: sets _rp_dir to the job's directory, wherever it is; fails if there is none.
