@@ -8,8 +8,8 @@ import { Connections } from './session/connections.ts';
 import { sweepSockets } from './session/open-on-pod.ts';
 import { PodConfig } from './ssh/pod-config.ts';
 
-/** What the client is given until it has gone; a client like Claude Code kills after half a second. */
-const LEAVE_MS = 280;
+/** How long ssh may take to end before we end without it; a client like Claude Code kills after half a second. */
+const LEAVE_MS = 250;
 
 /**
  * Wires everything up and serves the client on stdin and stdout, whose `initialize` may have been `answered`
@@ -33,8 +33,8 @@ export async function serveTools({ answered }: { answered: RequestId | undefined
   };
 
   const leave = (): void => {
-    connections.closeAll();
-    setTimeout(() => process.exit(0), LEAVE_MS).unref();
+    setTimeout(() => process.exit(0), LEAVE_MS);
+    void connections.closeAll().then(() => process.exit(0));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, leave);
   process.stdin.on('end', leave);

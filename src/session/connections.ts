@@ -25,6 +25,9 @@ export type ConnectionsOptions = {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<string, PodConnection>();
+  readonly #ended = new AbortController();
+  /** What is being tried out, which leaves files if it doesn't come to its end. */
+  readonly #trials = new Set<Promise<unknown>>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -54,19 +57,29 @@ export class Connections {
    * is handed on to the connection that the pod has from now on. Throws Failure.
    */
   async tryOut(pod: Pod): Promise<Pod> {
+    const trial = this.#tryOut(pod);
+    this.#trials.add(trial);
+    try {
+      return await trial;
+    } finally {
+      this.#trials.delete(trial);
+    }
+  }
+
+  async #tryOut(pod: Pod): Promise<Pod> {
     const { config, env, homeDir } = this.#options;
     const directory = await controlDirectory({ env, homeDir });
     const { files, remove } = await config.tryOut(pod, directory);
-    const never = new AbortController().signal;
+    const { signal } = this.#ended;
     try {
       let found = pod;
       let session: Session;
       try {
-        session = await this.#session(pod, files, never);
+        session = await this.#session(pod, files, signal);
       } catch (error) {
         if (!(error instanceof Failure) || error.kind !== 'needs-terminal') throw error;
         found = { ...pod, mode: 'proxy' };
-        session = await this.#session(found, files, never);
+        session = await this.#session(found, files, signal);
       }
       this.to(found).adopt(session);
       return found;
@@ -89,9 +102,12 @@ export class Connections {
     );
   }
 
-  closeAll(): void {
-    for (const connection of this.#open.values()) connection.close();
+  /** Ends all connections, and resolves when nothing is left of them here. What runs on the pods goes on. */
+  async closeAll(): Promise<void> {
+    this.#ended.abort();
+    const closing = [...this.#open.values()].map((connection) => connection.close());
     this.#open.clear();
+    await Promise.allSettled([...closing, ...this.#trials]);
   }
 
   #session(pod: Pod, files: OwnFiles, signal: AbortSignal): Promise<Session> {

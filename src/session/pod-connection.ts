@@ -77,12 +77,14 @@ export class PodConnection {
     void this.session().catch(() => {});
   }
 
-  /** Ends the session; what runs on the pod goes on. */
-  close(): void {
+  /** Ends the session, and resolves when its `ssh` has ended too; what runs on the pod goes on. */
+  async close(): Promise<void> {
     this.#ended.abort();
     clearTimeout(this.#idle);
-    this.#session?.close();
+    const session = this.#session;
     this.#session = undefined;
+    session?.close();
+    await Promise.allSettled([session?.wire.ended, this.#opening]);
   }
 
   async #begin(): Promise<Session> {
