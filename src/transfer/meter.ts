@@ -49,6 +49,6 @@ export class Meter {
 
 /** `12.3 MB` */
 export function megabytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1000) return `${bytes} byte${bytes === 1 ? '' : 's'}`;
   return bytes < 100_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / MB).toFixed(1)} MB`;
 }

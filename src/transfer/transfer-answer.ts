@@ -31,7 +31,7 @@ export function transferAnswer(summary: TransferSummary): { text: string; facts:
       ]
     : [
         `${verb} to ${to}`,
-        `${count(files, 'file')}, ${bytes} bytes (${megabytes(bytes)}) in ${seconds.toFixed(2)} s, ${rate.toFixed(1)} MB/s; each file verified by SHA-256 on both sides and renamed into place.`,
+        `${count(files, 'file')}, ${amount(bytes)} in ${seconds.toFixed(2)} s, ${rate.toFixed(1)} MB/s; verified by SHA-256 on both sides and renamed into place.`,
       ];
   if (sameFiles > 0 && files > 0)
     lines.push(`${count(sameFiles, 'file')} already there and unchanged: skipped.`);
@@ -54,6 +54,12 @@ export function transferAnswer(summary: TransferSummary): { text: string; facts:
       verified: 'sha256',
     },
   };
+}
+
+function amount(bytes: number): string {
+  const exact = count(bytes, 'byte');
+  const round = megabytes(bytes);
+  return round === exact ? exact : `${exact} (${round})`;
 }
 
 function count(number: number, what: string): string {

@@ -16,6 +16,7 @@ import { sendFile } from './send-file.ts';
 import { sendTree } from './send-tree.ts';
 import type { Transfer } from './transfer.ts';
 import type { TransferSummary } from './transfer-answer.ts';
+import { placeFailure } from './transfer-failures.ts';
 import { sameTime, treeDifference } from './tree-difference.ts';
 import { listTree, type TreeEntry } from './tree-entries.ts';
 import { sameSized, totalBytes } from './tree-totals.ts';
@@ -89,8 +90,10 @@ async function uploadFile(
   if (await isPrivateKey(path)) throw privateKey(path.toString());
   const found = await lstat(path, { bigint: true });
   let place = await surveyOnPod(transfer.connection, withName(target, name), transfer.signal);
-  if (place.kind === 'directory')
+  if (place.kind === 'directory') {
     place = await surveyOnPod(transfer.connection, posix.join(place.path, name), transfer.signal);
+    if (place.kind === 'directory') throw placeFailure('directory', place.path);
+  }
   const file = { path, size: Number(found.size), mode: Number(found.mode), mtimeNs: found.mtimeNs };
   summary.places.push(place.path);
   transfer.meter.expect(name, file.size);

@@ -41,7 +41,7 @@ export type PracticeServer = RunningServer & {
   /** What to paste for this mode. */
   pasted: string;
   /** Another server with the same home, as when a client starts anew or a second one comes. */
-  another(): Promise<RunningServer>;
+  another(options?: ServerOptions): Promise<RunningServer>;
   /** Ends the servers, the pod if it was started for this one, and removes the home. */
   stop(): Promise<void>;
 };
@@ -57,15 +57,27 @@ export function serverEnvironment(home: string): Record<string, string> {
   return { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: home };
 }
 
+export type ServerOptions = {
+  env?: Record<string, string>;
+  /** The server's working directory; default ours. */
+  cwd?: string;
+  /** Makes the client that the server is connected to; by default one that can do nothing beside calls. */
+  makeClient?: () => Client;
+};
+
 /** Starts the built server in `home`. */
-export async function startServer(home: string, env: Record<string, string> = {}): Promise<RunningServer> {
+export async function startServer(
+  home: string,
+  { env, cwd, makeClient = () => new Client({ name: 'tests', version: '1' }) }: ServerOptions = {},
+): Promise<RunningServer> {
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [builtServer],
     env: { ...serverEnvironment(home), ...env },
+    ...(cwd === undefined ? {} : { cwd }),
     stderr: 'inherit',
   });
-  const client = new Client({ name: 'tests', version: '1' });
+  const client = makeClient();
   await client.connect(transport);
   const { pid } = transport;
   if (pid === null) throw new Error('the server did not start');
@@ -96,14 +108,14 @@ export async function startServer(home: string, env: Record<string, string> = {}
 /** A server connected to a pod in `mode`; the pod is `pod`, or a new one with these options. */
 export async function startPracticeServer(
   mode: Mode,
-  options: PracticeOptions & { pod?: PracticePod; connect?: boolean } = {},
+  options: PracticeOptions & { pod?: PracticePod; connect?: boolean; server?: ServerOptions } = {},
 ): Promise<PracticeServer> {
-  const { pod: given, connect = true, ...podOptions } = options;
+  const { pod: given, connect = true, server: serverOptions, ...podOptions } = options;
   const { home, remove } = await makeHome();
   const pod = given ?? (await startPracticePod(podOptions));
   const servers: RunningServer[] = [];
-  const another = async (): Promise<RunningServer> => {
-    const server = await startServer(home);
+  const another = async (more?: ServerOptions): Promise<RunningServer> => {
+    const server = await startServer(home, { ...serverOptions, ...more });
     servers.push(server);
     return server;
   };

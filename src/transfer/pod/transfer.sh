@@ -332,14 +332,14 @@ rp_glob() {
   if [ -e "$_rp_decoded" ]; then
     printf '%s\000' "$_rp_decoded" | rp_text paths
   else
-    _rp_ifs=$IFS
-    set +f
-    IFS=
-    # shellcheck disable=SC2086 # to be matched, and not split
-    for _rp_path in $_rp_decoded; do
-      [ ! -e "$_rp_path" ] || printf '%s\000' "$_rp_path"
-    done | rp_text paths
-    IFS=$_rp_ifs
+    (
+      set +f
+      IFS=
+      # shellcheck disable=SC2086 # to be matched, and not split
+      for _rp_path in $_rp_decoded; do
+        [ ! -e "$_rp_path" ] || printf '%s\000' "$_rp_path"
+      done
+    ) | rp_text paths
   fi
   rp_end ok
   rp_unlock
