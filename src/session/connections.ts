@@ -67,22 +67,22 @@ export class Connections {
   }
 
   async #tryOut(pod: Pod): Promise<Pod> {
-    const { config, env, homeDir } = this.#options;
-    const directory = await controlDirectory({ env, homeDir });
-    const { files, remove } = await config.tryOut(pod, directory);
-    const { signal } = this.#ended;
     try {
-      let found = pod;
-      let session: Session;
-      try {
-        session = await this.#session(pod, files, signal);
-      } catch (error) {
-        if (!(error instanceof Failure) || error.kind !== 'needs-terminal') throw error;
-        found = { ...pod, mode: 'proxy' };
-        session = await this.#session(found, files, signal);
-      }
-      this.to(found).adopt(session);
-      return found;
+      return await this.#tryAs(pod);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'needs-terminal') throw error;
+      // Anew from the beginning: its host key is kept under another name.
+      return this.#tryAs({ ...pod, mode: 'proxy' });
+    }
+  }
+
+  async #tryAs(pod: Pod): Promise<Pod> {
+    const { config, env, homeDir } = this.#options;
+    const { files, remove } = await config.tryOut(pod, await controlDirectory({ env, homeDir }));
+    try {
+      const session = await this.#session(pod, files, this.#ended.signal);
+      this.to(pod).adopt(session);
+      return pod;
     } finally {
       await remove();
     }
