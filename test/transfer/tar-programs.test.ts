@@ -1,16 +1,12 @@
-import { linkSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type TarFormat, tarEnd, tarHeader } from '../../src/transfer/tar-writer.ts';
+import { type TarFormat, tarHeader } from '../../src/transfer/tar-writer.ts';
 import {
   archiveOf,
   hardTree,
   type Item,
   inFolder,
-  makeTree,
   type ReadItem,
-  readArchive,
   readable,
   run,
   treeBelow,
@@ -32,7 +28,9 @@ const forTrees = (check: (tree: Item[], folder: string) => Promise<void>) =>
 
 describe('what we write', () => {
   const gnuExtracts = async (tree: Item[], folder: string, format: TarFormat) => {
-    run(['tar', '-C', folder, '--no-same-owner', '-pxf', '-'], archiveOf(tree, format));
+    // Without the delay it sets a folder's time when it comes to anything else, and `a-b` sorts before `a/b`.
+    const options = ['--no-same-owner', '--delay-directory-restore', '-pxf', '-'];
+    run(['tar', '-C', folder, ...options], archiveOf(tree, format));
     return treeBelow(folder);
   };
 
@@ -48,15 +46,23 @@ describe('what we write', () => {
 
   test('busybox extracts as it was, to the second, but for the times of symlinks, which it leaves', () =>
     forTrees(async (tree, folder) => {
-      const extract = ['busybox', 'tar', '-C', folder, '-poxf', '-'] as const;
+      // Only for root it sets modes after it has made a file, the others' umask counts and setuid is lost.
+      const modeBits = process.getuid?.() === 0 ? 0o7777 : 0o1777;
+      const extract = ['sh', '-c', 'umask 0; busybox tar -C "$0" -oxf -', folder] as const;
       run([...extract], archiveOf(tree, 'gnu'));
       // It sets a folder's time before it puts things into it, and makes links out of the tree at its very end:
       // the folders' times need a second archive.
       const folders = tree.filter(({ kind }) => kind === 'directory').toReversed();
       run([...extract], archiveOf(folders, 'gnu'));
-      const withoutLinkTimes = (items: Item[]) =>
-        readable(items.map((item) => (item.kind === 'symlink' ? { ...item, mtimeNs: 0n } : item)));
-      expect(withoutLinkTimes(await treeBelow(folder))).toEqual(withoutLinkTimes(inWholeSeconds(tree)));
+      const asFarAsItGoes = (items: Item[]) =>
+        readable(
+          items.map((item) => ({
+            ...item,
+            mode: item.mode & modeBits,
+            mtimeNs: item.kind === 'symlink' ? 0n : item.mtimeNs,
+          })),
+        );
+      expect(asFarAsItGoes(await treeBelow(folder))).toEqual(asFarAsItGoes(inWholeSeconds(tree)));
     }));
 
   test.each<[TarFormat, string]>([
@@ -70,98 +76,5 @@ describe('what we write', () => {
       const list = run(['sh', '-c', `${program} -tvf - 2>/dev/null; true`], tarHeader(entry, format));
       expect(list.toString()).toContain(` ${size} `);
     }
-  });
-});
-
-describe('what others write', () => {
-  /** As they were below the `.` that was packed, in the order of their bytes. */
-  const belowDot = (items: ReadItem[]) =>
-    items
-      .filter(({ path }) => !path.equals(Buffer.from('.')))
-      .map((item) => ({ ...item, path: item.path.subarray('./'.length) }))
-      .sort((a, b) => Buffer.compare(a.path, b.path));
-
-  test('by GNU tar as pax comes back as it was, to the nanosecond', () =>
-    forTrees(async (tree, folder) => {
-      makeTree(folder, tree);
-      const items = belowDot(readArchive(run(['tar', '-C', folder, '--format=pax', '-cf', '-', '.'])));
-      expect(readable(items)).toEqual(readable(tree));
-    }));
-
-  const since1970 = (item: Item) => ({ ...item, mtimeNs: item.mtimeNs < 0n ? 0n : item.mtimeNs });
-
-  test.each<[string, [string, ...string[]], (item: Item) => Item]>([
-    ['GNU tar', ['tar', '--format=gnu'], (item) => item],
-    ['busybox, which knows no time before 1970,', ['busybox', 'tar'], since1970],
-  ])('by %s comes back as it was, to the second', (_, program, asWritten) =>
-    forTrees(async (tree, folder) => {
-      makeTree(folder, tree);
-      const items = belowDot(readArchive(run([...program, '-C', folder, '-cf', '-', '.'])));
-      expect(readable(items)).toEqual(readable(inWholeSeconds(tree).map(asWritten)));
-    }),
-  );
-
-  test('by GNU tar as ustar comes back with the names that are split between two fields', () =>
-    inFolder((folder) => {
-      const long = ['a'.repeat(90), 'b'.repeat(60), 'c'.repeat(80)].join('/');
-      mkdirSync(join(folder, long), { recursive: true });
-      writeFileSync(join(folder, long, 'd'), 'x');
-      const items = belowDot(readArchive(run(['tar', '-C', folder, '--format=ustar', '-cf', '-', '.'])));
-      expect(items.map(({ kind, path }) => [kind, path.toString()]).at(-1)).toEqual(['file', `${long}/d`]);
-    }));
-
-  test.each<[string, ...string[]]>([
-    ['tar', '--format=pax'],
-    ['tar', '--format=gnu'],
-    ['busybox', 'tar'],
-  ])('by %s %s has a second name of a file as a hard link', (...program) =>
-    inFolder((folder) => {
-      const [first, second] = ['a'.repeat(120), 'b'.repeat(120)];
-      writeFileSync(join(folder, first), 'content');
-      linkSync(join(folder, first), join(folder, second));
-      const items = readArchive(run([...program, '-C', folder, '-cf', '-', first, second]));
-      expect(items.map(({ kind, path, target, size }) => [kind, String(path), String(target), size])).toEqual(
-        [
-          ['file', first, 'undefined', 7],
-          ['hardlink', second, first, 0],
-        ],
-      );
-    }),
-  );
-
-  test.each(['tar --format=pax', 'tar --format=gnu', 'busybox tar'])('by %s has a file of 9 GiB', (program) =>
-    inFolder((folder) => {
-      writeFileSync(join(folder, 'big'), '');
-      truncateSync(join(folder, 'big'), 9 * GIB);
-      const start = run(['sh', '-c', `${program} -C "$0" -cf - big 2>/dev/null | head -c 4096`, folder]);
-      const sizes: number[] = [];
-      expect(() => readArchive(start, [4096], ({ size }) => sizes.push(size))).toThrow('cut off');
-      expect(sizes).toEqual([9 * GIB]);
-    }),
-  );
-
-  test('by GNU tar with its sparse files is refused, not misread', () =>
-    inFolder((folder) => {
-      writeFileSync(join(folder, 'holes'), '');
-      truncateSync(join(folder, 'holes'), 1024 ** 2);
-      for (const format of ['pax', 'gnu']) {
-        const archive = run(['tar', '-C', folder, `--format=${format}`, '--sparse', '-cf', '-', 'holes']);
-        expect(() => readArchive(archive)).toThrow('create it without --sparse');
-      }
-    }));
-
-  test('by GNU tar from a list of names takes each name as it is', () =>
-    inFolder((folder) => {
-      makeTree(folder, hardTree);
-      const names = Buffer.concat(hardTree.flatMap(({ path }) => [path, Buffer.alloc(1)]));
-      const list = ['--null', '--verbatim-files-from', '--no-unquote', '--no-recursion', '-T', '-'];
-      const items = readArchive(run(['tar', '-C', folder, '--format=pax', '-cf', '-', ...list], names));
-      expect(readable(items)).toEqual(readable(hardTree));
-    }));
-
-  test('by GNU tar may be empty, and has zeros behind its end', () => {
-    const archive = run(['tar', '--format=gnu', '-cf', '-', '-T', '/dev/null']);
-    expect(readArchive(archive)).toEqual([]);
-    expect(archive.length).toBeGreaterThan(tarEnd.length);
   });
 });

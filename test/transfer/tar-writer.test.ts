@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TAR_BLOCK } from '../../src/transfer/tar-header.ts';
-import { type TarReadEntry, TarReader } from '../../src/transfer/tar-reader.ts';
 import {
   type TarEntry,
   type TarFormat,
@@ -10,6 +9,7 @@ import {
   tarPadding,
   tarSize,
 } from '../../src/transfer/tar-writer.ts';
+import { type TarReadEntry, TarReader } from './tar-reader.ts';
 import {
   archiveOf,
   hardTree,

@@ -1,4 +1,11 @@
-import { TAR_BLOCK, TAR_FIELDS, TAR_TYPES, tarChecksum, tarPadding, USTAR_MAGIC } from './tar-header.ts';
+import {
+  TAR_BLOCK,
+  TAR_FIELDS,
+  TAR_TYPES,
+  tarChecksum,
+  tarPadding,
+  USTAR_MAGIC,
+} from '../../src/transfer/tar-header.ts';
 
 /** One thing in an archive that is being read. All of it is what the sender says: nothing is judged here. */
 export type TarReadEntry = {
