@@ -22,8 +22,10 @@ rp_say_end() {
   rp_unlock
 }
 
-# rp_take_turn NAME: one at a time looks whether a name is free and takes it.
+# rp_take_turn NAME: one at a time looks whether a name is free and takes it. Where nothing can be written
+# there are no turns: after two seconds it goes on without.
 rp_take_turn() {
+  _rp_tries=20
   _rp_turn=${TMPDIR:-/tmp}/.runpod-ssh-$(id -u)-$1
   read -r _rp_me _rp_line </proc/self/stat
   rp_process "$_rp_me"
@@ -38,9 +40,10 @@ rp_take_turn() {
       sleep 0.1
     elif [ -n "$_rp_since" ]; then
       rm -f "$_rp_turn"
-    elif [ ! -w "${_rp_turn%/*}" ]; then
+    elif [ ! -w "${_rp_turn%/*}" ] || [ $_rp_tries = 0 ]; then
       return
     else
+      _rp_tries=$((_rp_tries - 1))
       sleep 0.1
       [ -s "$_rp_turn" ] || rm -f "$_rp_turn"
     fi
@@ -72,6 +75,7 @@ rp_job_in_turn() {
     _rp_dir=$_rp_memory/$1
     mkdir -p "$_rp_dir" && chmod 700 "${_rp_memory%/*}"
     if ! rp_claim; then
+      rm -rf "${_rp_dir:?}"
       rp_say_end no-room
       return
     fi
@@ -107,12 +111,18 @@ rp_on_terminal() {
     unset TERM TMUX TMUX_PANE
     export -p
   ) >"$_rp_dir/environment"
-  printf '%s' "$_rp_program_on_terminal" >"$_rp_dir/start"
   echo "on-terminal $_rp_pane" >"$_rp_dir/terminal"
-  tmux new-session -d -s "$_rp_pane" -x 200 -y 50 -c "$PWD" \
-    "exec $_rp_shell '$_rp_dir/start' '$_rp_dir' $_rp_shell '$_rp_container'" \; \
-    pipe-pane -t "=$_rp_pane:" "exec cat >>'$_rp_dir/out'" >/dev/null 9>&- && return
-  rm -f "$_rp_dir/terminal" "$_rp_dir/environment" "$_rp_dir/start"
+  # tmux's server goes with its last session, and whoever asks it just then gets nothing.
+  for _rp_n in 1 2 3; do
+    printf '%s' "$_rp_program_on_terminal" >"$_rp_dir/start"
+    tmux new-session -d -s "$_rp_pane" -x 200 -y 50 -c "$PWD" \
+      "exec $_rp_shell '$_rp_dir/start' '$_rp_dir' $_rp_shell '$_rp_container'" \; \
+      pipe-pane -t "=$_rp_pane:" "exec cat >>'$_rp_dir/out'" >/dev/null 9>&- && return
+    rm -f "$_rp_dir/start"
+    tmux kill-session -t "=$_rp_pane" 9>&-
+    sleep 0.1
+  done
+  rm -f "$_rp_dir/terminal" "$_rp_dir/environment"
   return 1
 }
 
@@ -244,7 +254,7 @@ rp_end_group() {
   _rp_took=$1
   kill -s "$1" -- "-$_rp_group"
   _rp_left=$(($2 * 10))
-  while ! rp_ended || kill -s 0 -- "-$_rp_group"; do
+  while ! rp_ended || rp_group_left; do
     if [ $_rp_left -le 0 ]; then
       _rp_took=KILL
       kill -s KILL -- "-$_rp_group"
@@ -253,6 +263,22 @@ rp_end_group() {
     _rp_left=$((_rp_left - 1))
     sleep 0.1
   done
+}
+
+# rp_group_left: whether something of the process group still runs. A zombie doesn't, and stays for ever where the
+# container's first process takes none away.
+rp_group_left() {
+  kill -s 0 -- "-$_rp_group" || return
+  _rp_left_over=
+  set +f
+  for _rp_line in /proc/[0-9]*; do
+    if rp_process "${_rp_line##*/}" && [ "$_rp_in_group" = "$_rp_group" ] && [ "$_rp_state" != Z ]; then
+      _rp_left_over=1
+      break
+    fi
+  done
+  set -f
+  [ -n "$_rp_left_over" ]
 }
 
 # rp_sweep: of the ended jobs the newest 50 stay.

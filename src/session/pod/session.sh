@@ -23,11 +23,18 @@ rp_unlock() {
   echo >&9
 }
 
+# rp_header TYPE LENGTH [WORD...]: the first line of a frame. To be called under the lock. A printf of busybox sh
+# gives up, with nothing written, when a child ends while it waits for room.
+rp_header() {
+  set -- "@$_rp_nonce $_rp_call $*"
+  printf '%s\n' "$1" || printf '%s\n' "$1" || printf '%s\n' "$1"
+}
+
 # rp_frame TYPE [WORD...]: a frame without payload. To be called under the lock.
 rp_frame() {
   _rp_type=$1
   shift
-  printf '@%s %s %s 0 %s\n' "$_rp_nonce" "$_rp_call" "$_rp_type" "$*"
+  rp_header "$_rp_type" 0 "$@"
 }
 
 # rp_say TYPE [WORD...]: the same, taking the lock.
@@ -45,7 +52,7 @@ rp_end() {
 
 # rp_text TYPE: standard input as the payload of a frame, whatever its length.
 rp_text() {
-  printf '@%s %s %s b\n' "$_rp_nonce" "$_rp_call" "$1"
+  rp_header "$1" b
   base64
   echo .
 }
@@ -53,11 +60,11 @@ rp_text() {
 # rp_piece TYPE FILE FROM COUNT: COUNT bytes of FILE from offset FROM on, which the file must have.
 rp_piece() {
   if [ "$_rp_encoding" = raw ]; then
-    printf '@%s %s %s %s %s\n' "$_rp_nonce" "$_rp_call" "$1" "$4" "$3"
+    rp_header "$1" "$4" "$3"
     rp_bytes "$2" "$3" "$4"
     echo
   else
-    printf '@%s %s %s b %s\n' "$_rp_nonce" "$_rp_call" "$1" "$3"
+    rp_header "$1" b "$3"
     rp_bytes "$2" "$3" "$4" | base64
     echo .
   fi
@@ -82,7 +89,8 @@ rp_decode() {
 }
 
 # rp_process PID: sets _rp_started, the process's start time in clock ticks since the machine's start (field
-# 22 of /proc/PID/stat), and _rp_parent; fails if there is no such process. A pid alone may be another's by now.
+# 22 of /proc/PID/stat), _rp_state, _rp_parent and _rp_in_group; fails if there is no such process. A pid alone
+# may be another's by now.
 rp_process() {
   _rp_stat=
   { read -r _rp_stat <"/proc/$1/stat"; } 2>/dev/null
@@ -91,6 +99,7 @@ rp_process() {
   set -- ${_rp_stat##*) }
   _rp_state=$1
   _rp_parent=$2
+  _rp_in_group=$3
   shift 19
   _rp_started=$1
 }
