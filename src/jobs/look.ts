@@ -59,9 +59,9 @@ export async function look(
   const cursor: Cursor = { out: Number(outSize), err: Number(errSize) };
   const limits = { headLimit: headBytes + tailBytes, tailLimit: tailBytes };
   const windows = { o: new ByteWindow(limits), e: new ByteWindow(limits) };
-  for (const { type, words: place, payload } of frames) {
-    if (type === 'o') windows.o.place(Number(place[0]) - started.out, payload);
-    if (type === 'e') windows.e.place(Number(place[0]) - started.err, payload);
+  for (const { type, words: place, payload, at } of frames) {
+    if (type === 'o') windows.o.place(Number(place[0]) + at - started.out, payload);
+    if (type === 'e') windows.e.place(Number(place[0]) + at - started.err, payload);
   }
   windows.o.setTotal(cursor.out - started.out);
   windows.e.setTotal(cursor.err - started.err);

@@ -99,7 +99,11 @@ class Run {
         return this.#result({ kind: 'lost-contact', reason: 'the container was replaced', replaced: true });
       }
       try {
-        if (!this.#request.signal?.aborted) return await this.#follow(session, attempt);
+        if (!this.#request.signal?.aborted) {
+          const result = await this.#follow(session, attempt);
+          if (result) return result;
+          continue;
+        }
         await endJob(session, this.#job);
         throw this.#request.signal.reason;
       } catch (error) {
@@ -117,7 +121,8 @@ class Run {
     return Math.max(SEEK_MS, this.#deadline - Date.now());
   }
 
-  async #follow(session: Session, attempt: number): Promise<RunResult> {
+  /** Undefined: the command was certainly not started, and may be asked for again. */
+  async #follow(session: Session, attempt: number): Promise<RunResult | undefined> {
     const { command, workdir = '', headBytes, tailBytes } = this.#request;
     const how = this.#seen ? 'follow' : attempt === 1 ? 'first' : 'again';
     const call = session.call({
@@ -148,6 +153,8 @@ class Run {
     try {
       const words = await call.done;
       signal?.throwIfAborted();
+      // Somebody has cleared the directory away that was prepared for it.
+      if (how === 'first' && words[2] === 'gone') return undefined;
       return this.#conclude(session, words);
     } finally {
       signal?.removeEventListener('abort', end);
@@ -155,7 +162,7 @@ class Run {
     }
   }
 
-  #receive({ type, words, payload }: Frame): void {
+  #receive({ type, words, payload, at }: Frame): void {
     this.#seen = true;
     if (type === 's') {
       const latest = this.#out.last(512);
@@ -163,7 +170,7 @@ class Run {
       return;
     }
     const stream = type === 'e' ? this.#err : this.#out;
-    stream.place(Number(words[0]), payload);
+    stream.place(Number(words[0]) + at, payload);
   }
 
   #conclude(session: Session, words: string[]): RunResult {

@@ -39,7 +39,10 @@ export class FrameReader {
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
     if (this.#pendingBytes < this.#wanted) return;
-    if (this.#awaited !== undefined && !chunk.includes(this.#awaited)) return this.#checkBound();
+    if (this.#awaited !== undefined && !chunk.includes(this.#awaited)) {
+      if (this.#pendingBytes > MAX_BASE64_BYTES) throw new Error('a frame without an end');
+      return;
+    }
     this.#awaited = undefined;
     let data = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending);
     this.#wanted = 1;
@@ -109,10 +112,6 @@ export class FrameReader {
 
   #checkEnd(byte: number | undefined): void {
     if (byte !== NEWLINE) throw new Error('a frame whose length is not its own: bytes were lost or added');
-  }
-
-  #checkBound(): void {
-    if (this.#pendingBytes > MAX_BASE64_BYTES) throw new Error('a frame without an end');
   }
 
   #takeBase64(data: Buffer, from: number, head: Omit<Frame, 'payload' | 'at'>): number {
