@@ -5,7 +5,7 @@ import { markFraming } from './framing.ts';
 import { stateAsText, timesAsText } from './job-state.ts';
 import { composeOutput } from './output-budget.ts';
 import { readable } from './output-piece.ts';
-import { signalOf } from './run-answer.ts';
+import { noRoomRemark, signalOf } from './run-answer.ts';
 import { asSeen } from './terminal-text.ts';
 
 /** What check_job answers, as text and as facts. */
@@ -32,6 +32,7 @@ export function checkAnswer(
       })
     : lastLines(out.pieces(), err.pieces(), { lines, maxChars, folder });
   const foot = [`[cursor: ${cursorText(cursor)}]`];
+  if (seen.noRoom) foot.push(noRoomRemark(seen.inMemory));
   if (tmux !== undefined && state.kind === 'running') foot.push(`[watch by hand: tmux attach -t ${tmux}]`);
   return {
     text: [...head, text, ...foot].join('\n'),

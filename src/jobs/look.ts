@@ -21,6 +21,10 @@ export type JobLook = {
   cursor: Cursor;
   /** The folder on the pod with the job's files. */
   folder: string;
+  /** The pod's disk took nothing when it was started, so its state lies in memory there. */
+  inMemory: boolean;
+  /** It runs, and there is no room for what it prints. */
+  noRoom: boolean;
   tmux?: string;
 };
 
@@ -65,7 +69,8 @@ export async function look(
   }
   windows.o.setTotal(cursor.out - started.out);
   windows.e.setTotal(cursor.err - started.err);
-  const base = where === 'memory' ? session.description.memory : session.description.disk;
+  const inMemory = where?.startsWith('memory') ?? false;
+  const base = inMemory ? session.description.memory : session.description.disk;
   return {
     state: parseJobState(state, code),
     begun: Number(begun),
@@ -76,6 +81,8 @@ export async function look(
     from: started,
     cursor,
     folder: `${base}/${name}`,
+    inMemory,
+    noRoom: where?.endsWith('-full') ?? false,
     ...(pane === undefined || pane === '-' ? {} : { tmux: pane }),
   };
 }

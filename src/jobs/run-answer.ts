@@ -4,7 +4,7 @@ import type { RunResult } from './run.ts';
 
 /** What run_command answers, as text and as facts. */
 export function runOutput(
-  { end, job, out, err, keptIn, inMemory }: RunResult,
+  { end, job, out, err, keptIn, inMemory, noRoom }: RunResult,
   { maxChars, timeoutS, mode }: { maxChars: number; timeoutS: number; mode: Mode },
 ): { text: string; facts: Record<string, unknown> } {
   const last = lastLineOf(end, job, timeoutS);
@@ -17,11 +17,12 @@ export function runOutput(
     ...(last === undefined ? {} : { exitLine: last }),
   });
   const code = end.kind === 'exited' ? end.code : null;
-  const remark = inMemory
-    ? "\n[the pod's disk takes nothing more: this command's state lay in its memory]"
-    : '';
+  const remarks = [
+    ...(inMemory ? ["[the pod's disk takes nothing more: this command's state lay in its memory]"] : []),
+    ...(noRoom ? [noRoomRemark(inMemory)] : []),
+  ];
   return {
-    text: text + remark,
+    text: [text, ...remarks].join('\n'),
     facts: {
       status: end.kind,
       exit_code: code,
@@ -33,6 +34,12 @@ export function runOutput(
       job,
     },
   };
+}
+
+/** What is said when no more output can be kept on the pod. */
+export function noRoomRemark(inMemory: boolean): string {
+  const what = inMemory ? 'memory (/dev/shm)' : 'disk';
+  return `[the pod's ${what} is full: of what the command prints some may be missing; the command itself sees "No space left on device"]`;
 }
 
 function lastLineOf(end: RunResult['end'], job: string, timeoutS: number): string | undefined {

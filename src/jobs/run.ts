@@ -41,6 +41,8 @@ export type RunResult = {
   keptIn?: string;
   /** The pod's disk took nothing, so the command's state lies in memory there. */
   inMemory: boolean;
+  /** There was no room left at the end, so some of the output may never have been written. */
+  noRoom: boolean;
 };
 
 const POLL_MS = 1_000;
@@ -71,6 +73,7 @@ class Run {
   /** Whether the pod has said anything of the command. */
   #seen = false;
   #inMemory = false;
+  #noRoom = false;
 
   constructor(connection: PodConnection, request: RunRequest) {
     this.#connection = connection;
@@ -175,7 +178,8 @@ class Run {
 
   #conclude(session: Session, words: string[]): RunResult {
     const [outSize, errSize, state, code, where] = words;
-    this.#inMemory = where === 'memory';
+    this.#inMemory = where?.startsWith('memory') ?? false;
+    this.#noRoom = where?.endsWith('-full') ?? false;
     switch (state) {
       case 'exited':
       case 'running':
@@ -215,6 +219,7 @@ class Run {
       out: this.#out,
       err: this.#err,
       inMemory: this.#inMemory,
+      noRoom: this.#noRoom,
       ...(base ? { keptIn: `${base}/${this.#job}` } : {}),
     };
   }

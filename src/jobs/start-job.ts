@@ -8,6 +8,8 @@ import { checkedJobName } from './job-name.ts';
 export type StartedJob = {
   /** The tmux session on whose terminal the job runs; undefined: the pod has no tmux, or the name can't be had there. */
   tmux?: string;
+  /** The pod's disk takes nothing more, so the job's state lies in its memory. */
+  inMemory: boolean;
 };
 
 /**
@@ -25,17 +27,18 @@ export async function startJob(
 ): Promise<StartedJob> {
   checkedJobName(name);
   const token = randomBytes(8).toString('hex');
-  const { words } = await untilAnswered(connection, {
+  const { words, frames } = await untilAnswered(connection, {
     program: 'rp_job',
     words: [name, token, word(workdir), replace ? 'replace' : 'keep'],
     text: command,
   });
   const [how, tmux] = words;
+  const inMemory = frames.some(({ type, words: [where] }) => type === 'where' && where === 'memory');
   switch (how) {
     case 'on-terminal':
-      return tmux === undefined ? {} : { tmux };
+      return tmux === undefined ? { inMemory } : { inMemory, tmux };
     case 'detached':
-      return {};
+      return { inMemory };
     case 'taken':
       throw new Failure({
         kind: 'name-taken',

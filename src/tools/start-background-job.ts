@@ -15,7 +15,7 @@ export const startBackgroundJob = tool({
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
   async handle({ command, session_name: name, workdir, replace }, context) {
     const connection = await context.pod();
-    const { tmux } = await startJob(connection, {
+    const { tmux, inMemory } = await startJob(connection, {
       name,
       command,
       replace,
@@ -25,8 +25,9 @@ export const startBackgroundJob = tool({
       tmux === undefined
         ? 'detached, without a terminal (the pod has no tmux)'
         : `in the tmux session ${tmux} (a person can watch it: tmux attach -t ${tmux})`;
+    const kept = inMemory ? " The pod's disk takes nothing more: its state and output lie in memory." : '';
     return {
-      text: `Started job ${name} ${where}.\nFollow it with check_job("${name}"); wait for it with check_job("${name}", wait=600).`,
+      text: `Started job ${name} ${where}.${kept}\nFollow it with check_job("${name}"); wait for it with check_job("${name}", wait=600).`,
       facts: { job: name, status: 'running', tmux: tmux ?? null, mode: connection.pod.mode },
     };
   },

@@ -4,7 +4,7 @@
 
 # rp_job NAME TOKEN WORKDIR REPLACE: starts the command in _rp_text under NAME. A second request with the same
 # TOKEN is the same one, sent again after its connection was lost. Answers: on-terminal TMUX_NAME, detached,
-# taken (still running), no-workdir, no-room.
+# taken (still running), no-workdir, no-room; before it a frame `where memory` if the disk took nothing.
 rp_job() {
   rp_decode "$3"
   if ! rp_enter "$_rp_decoded"; then
@@ -56,7 +56,7 @@ rp_job_in_turn() {
     _rp_token=
     read -r _rp_token <"$_rp_dir/token"
     if [ "$_rp_token" = "$2" ]; then
-      rp_say_end "$(cat "$_rp_dir/terminal" || echo detached)"
+      rp_say_started
       return
     fi
     if ! rp_ended && rp_supervised; then
@@ -81,15 +81,17 @@ rp_job_in_turn() {
     fi
   fi
   echo "$2" >"$_rp_dir/token"
-  if rp_has tmux && rp_on_terminal "$1"; then
-    rp_await_start
-    rp_say_end on-terminal "$_rp_pane"
-  else
+  if ! rp_has tmux || ! rp_on_terminal "$1"; then
     _rp_together=1
     rp_start
-    rp_await_start
-    rp_say_end detached
   fi
+  rp_await_start
+  rp_say_started
+}
+rp_say_started() {
+  rp_find_where
+  [ "$_rp_where" = disk ] || rp_say where "$_rp_where"
+  rp_say_end "$(cat "$_rp_dir/terminal" || echo detached)"
 }
 # Until it can be seen that the job runs: whoever asks for its name next must find it taken.
 rp_await_start() {
@@ -184,8 +186,8 @@ rp_look() {
   rp_sizes
   [ "$_rp_out_sent" = - ] && _rp_out_sent=$((_rp_out_size > _rp_tail ? _rp_out_size - _rp_tail : 0))
   [ "$_rp_err_sent" = - ] && _rp_err_sent=$((_rp_err_size > _rp_tail ? _rp_err_size - _rp_tail : 0))
-  _rp_where=disk
-  case $_rp_dir in "$_rp_memory"*) _rp_where=memory ;; esac
+  rp_find_where
+  [ "$_rp_state_is" != running ] || rp_find_room
   _rp_pane=-
   [ ! -e "$_rp_dir/terminal" ] || read -r _rp_line _rp_pane <"$_rp_dir/terminal"
   _rp_out_from=$_rp_out_sent _rp_err_from=$_rp_err_sent

@@ -106,7 +106,7 @@ rp_claim() {
   set +C
   if [ $_rp_status != 0 ] && [ -e "$_rp_dir/command" ]; then _rp_taken=1; fi
   [ $_rp_status = 0 ] && printf '%b\n' "$_rp_text" >"$_rp_dir/command" &&
-    printf '%8192s' '' >"$_rp_dir/out" && printf '' >"$_rp_dir/out" && printf '' >"$_rp_dir/err" &&
+    printf '%32768s' '' >"$_rp_dir/out" && printf '' >"$_rp_dir/out" && printf '' >"$_rp_dir/err" &&
     printf '%-7s\n' '' >"$_rp_dir/exit_code"
 }
 
@@ -206,6 +206,7 @@ rp_follow() {
       wait $!
     fi
     if rp_ended; then
+      rp_find_room
       rp_report final exited "$_rp_code" "$_rp_where"
       return
     elif [ -n "$_rp_let_go" ]; then
@@ -241,7 +242,6 @@ rp_run() {
   _rp_let_go='' _rp_supervisor='' _rp_patience=30 _rp_together=''
   rp_heed
   _rp_out_sent=$3 _rp_err_sent=$4 _rp_head=$5 _rp_tail=$6
-  _rp_where=disk
   _rp_dir=$_rp_disk/$1
   if [ "$2" = first ] || ! rp_locate "$1"; then
     if [ "$2" = follow ]; then
@@ -272,8 +272,18 @@ rp_run() {
     fi
     [ -n "$_rp_taken" ] || rp_start
   fi
-  case $_rp_dir in "$_rp_memory"*) _rp_where=memory ;; esac
+  rp_find_where
   rp_follow
+}
+# rp_find_where: sets _rp_where, what the job in _rp_dir lies on: disk or memory.
+rp_find_where() {
+  _rp_where=disk
+  case $_rp_dir in "$_rp_memory"*) _rp_where=memory ;; esac
+}
+# rp_find_room: adds to _rp_where when there is no room any more for what the job prints.
+rp_find_room() {
+  printf '%4096s' '' >"$_rp_dir/room" || _rp_where=$_rp_where-full
+  printf '' >"$_rp_dir/room"
 }
 rp_refuse() {
   rmdir "$_rp_dir"
