@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manyCuts } from './many-cuts.ts';
-import { bothModes, type PracticeServer, sshProcessesOf, startPracticeServer } from './practice-server.ts';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { expectNothingLeft, manyCuts } from './many-cuts.ts';
+import { bothModes, type PracticeServer, startPracticeServer } from './practice-server.ts';
 
 describe.each(bothModes)('commands under many cuts in %s mode', (mode) => {
   let server: PracticeServer;
@@ -18,17 +18,5 @@ describe.each(bothModes)('commands under many cuts in %s mode', (mode) => {
     }
   });
 
-  it('leave no process and no folder behind', async () => {
-    // The folders of the next commands are prepared; of those before nothing stays.
-    const folders = await server.run('cd ~/.runpod-ssh/jobs && find . -type f; find . -type d | wc -l');
-    expect(folders.text.split('\n').filter((line) => line.includes('cut'))).toEqual([]);
-    const [job] = /run-\w+-\d+/.exec(String(folders.facts.job)) ?? [];
-    for (const file of folders.text.split('\n').filter((line) => line.startsWith('./'))) {
-      expect(file).toContain(job);
-    }
-    expect(Number(folders.text.split('\n').at(-1))).toBeLessThan(30);
-    await server.close();
-    await expect.poll(() => sshProcessesOf(server.home)).toEqual([]);
-    await expect.poll(() => server.pod.processes()).toEqual([]);
-  });
+  it('leave no process and no folder behind', () => expectNothingLeft(server));
 });

@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectWhole, numberedLines, troubles } from './numbered-lines.ts';
-import type { PracticeServer } from './practice-server.ts';
+import { type PracticeServer, sshProcessesOf } from './practice-server.ts';
 
 /**
  * Runs commands of two to three seconds while their connection is troubled at random moments, `count` times in
- * all; each has to come through whole. Returns what was done, so that a failure can be told from the log.
+ * all; each has to come through whole. `log` gets what was done, so that a failure can be told from it.
  */
 export async function manyCuts(
   server: PracticeServer,
@@ -28,4 +29,26 @@ export async function manyCuts(
     await expectWhole(server, name, lines, await answer);
     done += times;
   }
+}
+
+/** Closes the server, and fails when a process or a folder outlives the commands that are over. */
+export async function expectNothingLeft(server: PracticeServer): Promise<void> {
+  await becomesEmpty('left on the pod', async () => {
+    const { text, facts } = await server.run('cd ~/.runpod-ssh/jobs && find . -type f');
+    return text.split('\n').filter((line) => line.startsWith('./') && !line.includes(String(facts.job)));
+  });
+  const prepared = await server.run('ls ~/.runpod-ssh/jobs | wc -l');
+  assert.ok(Number(prepared.text) < 30, `${prepared.text} folders on the pod`);
+  await server.close();
+  await becomesEmpty('ssh here', async () => sshProcessesOf(server.home));
+  await becomesEmpty('processes on the pod', () => server.pod.processes());
+}
+
+async function becomesEmpty(what: string, look: () => Promise<string[]>): Promise<void> {
+  let left = await look();
+  for (let tries = 50; tries > 0 && left.length > 0; tries--) {
+    await delay(100);
+    left = await look();
+  }
+  assert.deepEqual(left, [], what);
 }

@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect } from 'vitest';
 import type { Hop } from '../../fixtures/hop.ts';
 import type { Answer, RunningServer } from './practice-server.ts';
 
@@ -43,7 +43,7 @@ export async function expectWhole(
   const numbers = Array.from({ length: lines }, (_, i) => i + 1);
   const out = numbers.map((i) => `line ${i}`).join('\n');
   const err = numbers.map((i) => `err ${i}`).join('\n');
-  expect(text).toBe(`${out}\n[stderr]\n${err}\n[exit_code: 17]`);
-  expect(facts).toMatchObject({ status: 'exited', exit_code: 17, truncated: false });
-  expect((await server.run(`cat ~/ran-${name}; rm ~/ran-${name}`)).text).toBe('ran');
+  assert.equal(text, `${out}\n[stderr]\n${err}\n[exit_code: 17]`);
+  assert.deepEqual([facts.status, facts.exit_code, facts.truncated], ['exited', 17, false]);
+  assert.equal((await server.run(`cat ~/ran-${name}; rm ~/ran-${name}`)).text, 'ran');
 }
