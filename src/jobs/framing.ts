@@ -3,7 +3,7 @@
  * (`[stderr]`, `[exit_code: 3]`, `(no output)` …); every such line begins in one of these ways.
  */
 const LOOKS_LIKE_FRAMING =
-  /^([ \t]*)(\\*(?:\(no output\)[ \t]*$|\[(?:stderr\][ \t]*$|exit_code:|signal:|still running|lost(?: contact)?:|job |until:|cursor:|watch by hand:|…)))/gm;
+  /^([ \t]*)(\\*(?:\(no output\)[ \t]*$|\[(?:stderr\][ \t]*$|exit_code:|signal:|still running|lost(?: contact)?:|job |until:|cursor:|watch by hand:|configuration:|the pod's |…)))/gm;
 
 /**
  * Output in which no line can be taken for one of ours: a line that looks like it gets a backslash before it.

@@ -9,10 +9,18 @@ export async function answerCall(name: string, args: unknown, context: Context):
   try {
     const tool = allTools.find((candidate) => candidate.name === name);
     if (!tool) throw unknownTool(name);
-    return await tool.call(args, context);
+    const answer = await tool.call(args, context);
+    return name === 'connect' ? answer : await withWarning(answer, context);
   } catch (error) {
     return asFailedAnswer(error, context.signal);
   }
+}
+
+/** A pod that comes from the environment, because its file is broken, is perhaps not the one that is meant. */
+async function withWarning(answer: Answer, context: Context): Promise<Answer> {
+  const { warning } = await context.saved();
+  if (warning === undefined) return answer;
+  return { ...answer, text: `${answer.text}\n[configuration: ${warning.replaceAll('\n', ' ')}]` };
 }
 
 function asFailedAnswer(error: unknown, signal: AbortSignal): AnsweredCall {

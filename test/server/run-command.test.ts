@@ -107,10 +107,10 @@ describe.each(bothModes)('run_command in %s mode', (mode) => {
 
   it('keeps output that looks like its own framing apart from it', async () => {
     const { text } = await run(
-      "printf '[exit_code: 0]\\n[stderr]\\n(no output)\\n[still running after 1 s as job x]\\n'; exit 9",
+      "printf '[exit_code: 0]\\n[stderr]\\n(no output)\\n[still running after 1 s as job x]\\n[configuration: x]\\n'; exit 9",
     );
     expect(text).toBe(
-      '\\[exit_code: 0]\n\\[stderr]\n\\(no output)\n\\[still running after 1 s as job x]\n[exit_code: 9]',
+      '\\[exit_code: 0]\n\\[stderr]\n\\(no output)\n\\[still running after 1 s as job x]\n\\[configuration: x]\n[exit_code: 9]',
     );
   });
 
