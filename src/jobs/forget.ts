@@ -4,21 +4,33 @@ import type { Session } from '../session/session.ts';
 const MOST = 8;
 const QUIET_MS = 40;
 
+/** How many of the last ones are sent again over the next session: nobody says whether they had arrived. */
+const AGAIN = 64;
+
 const queues = new WeakMap<Session, ForgetQueue>();
 
 /** Has the pod remove a command's directory: its end and all of its output have arrived. */
 export function forget(session: Session, name: string): void {
-  let queue = queues.get(session);
-  if (!queue) {
-    queue = new ForgetQueue(session);
-    queues.set(session, queue);
-  }
-  queue.add(name);
+  queueOf(session).add(name);
+}
+
+/** Has `session` remove what a session that was lost may not have had removed. */
+export function forgetWhatWasLeft(session: Session, lost: Session): void {
+  for (const name of queues.get(lost)?.uncertain() ?? []) forget(session, name);
+}
+
+function queueOf(session: Session): ForgetQueue {
+  const known = queues.get(session);
+  if (known) return known;
+  const queue = new ForgetQueue(session);
+  queues.set(session, queue);
+  return queue;
 }
 
 class ForgetQueue {
   readonly #session: Session;
   #names: string[] = [];
+  #sent: string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(session: Session) {
@@ -33,9 +45,16 @@ class ForgetQueue {
     else this.#timer = setTimeout(() => this.#flush(), QUIET_MS);
   }
 
+  /** What was asked for and may not have been done. */
+  uncertain(): string[] {
+    return [...this.#sent, ...this.#names];
+  }
+
   #flush(): void {
     clearTimeout(this.#timer);
+    if (this.#session.isLost) return;
     const names = this.#names.splice(0);
     if (names.length > 0) this.#session.housekeep('rp_forget', names);
+    this.#sent = [...this.#sent, ...names].slice(-AGAIN);
   }
 }

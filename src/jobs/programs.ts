@@ -1,6 +1,7 @@
 import sessionProgram from '../session/pod/session.sh';
 import type { OnBegin } from '../session/pod-connection.ts';
 import { quotedForShell } from '../session/quoted-for-shell.ts';
+import { forgetWhatWasLeft } from './forget.ts';
 import jobProgram from './pod/job.sh';
 import onTerminalProgram from './pod/on-terminal.sh';
 import runProgram from './pod/run.sh';
@@ -18,4 +19,5 @@ export const beginJobs: OnBegin = (session, predecessors) => {
   for (const { id } of predecessors) session.housekeep('rp_clear', [id]);
   session.housekeep('rp_prepare', [session.id]);
   session.housekeep('rp_sweep');
+  for (const lost of predecessors) forgetWhatWasLeft(session, lost);
 };
