@@ -25,7 +25,7 @@ const SYSTEM_FOLDERS = ['/usr/bin', '/bin'];
 
 /** What the programs and the tests use of a system; what is missing here is missing on the place. */
 const TOOLS =
-  'awk base64 cat chmod cp date dd env false grep head id ls mkdir mv od printf pwd rm rmdir sed seq setsid sleep sort stat stty tail touch tr true tty wc yes';
+  'awk base64 cat chmod cp date dd env false grep head id ln ls mkdir mv od printf pwd readlink rm rmdir sed seq setsid sleep sort stat stty tail touch tr true tty wc yes';
 
 export type PlaceOptions = {
   shell: ShellName;

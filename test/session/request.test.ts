@@ -52,6 +52,7 @@ describe('a request is lines that any terminal lets through', () => {
         }
         expect(lines.split('\n').at(-2)).toMatch(new RegExp(`^c ${call} rp_run `));
       }),
+      { numRuns: 60 },
     );
   });
 

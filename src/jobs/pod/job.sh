@@ -25,27 +25,23 @@ rp_say_end() {
 # rp_take_turn NAME: one at a time looks whether a name is free and takes it. Where nothing can be written
 # there are no turns: after two seconds it goes on without.
 rp_take_turn() {
-  _rp_tries=20
   _rp_turn=${TMPDIR:-/tmp}/.runpod-ssh-$(id -u)-$1
+  _rp_tries=20
   read -r _rp_me _rp_line </proc/self/stat
   rp_process "$_rp_me"
-  until (
-    set -C
-    echo "$_rp_me $_rp_started" >"$_rp_turn"
-  ); do
-    _rp_holder='' _rp_since=''
-    read -r _rp_holder _rp_since <"$_rp_turn"
+  # A link is there with its text, or not at all.
+  until ln -s "$_rp_me $_rp_started" "$_rp_turn"; do
     _rp_mine=$_rp_started
-    if [ -n "$_rp_since" ] && rp_process "$_rp_holder" && [ "$_rp_started" = "$_rp_since" ]; then
-      sleep 0.1
-    elif [ -n "$_rp_since" ]; then
-      rm -f "$_rp_turn"
-    elif [ ! -w "${_rp_turn%/*}" ] || [ $_rp_tries = 0 ]; then
-      return
-    else
+    _rp_holder=$(readlink "$_rp_turn")
+    if [ -z "$_rp_holder" ]; then
       _rp_tries=$((_rp_tries - 1))
+      [ $_rp_tries -gt 0 ] || return
       sleep 0.1
-      [ -s "$_rp_turn" ] || rm -f "$_rp_turn"
+    elif rp_process "${_rp_holder% *}" && [ "$_rp_started" = "${_rp_holder#* }" ]; then
+      sleep 0.1
+    elif [ "$(readlink "$_rp_turn")" = "$_rp_holder" ]; then
+      # Whoever ends in order takes it away first, so this one was killed.
+      rm -f "$_rp_turn"
     fi
     _rp_started=$_rp_mine
   done
@@ -254,12 +250,12 @@ rp_stop() {
 # rp_end_group SIGNAL GRACE: after GRACE seconds KILL. Until the job has its exit code.
 rp_end_group() {
   _rp_took=$1
-  kill -s "$1" -- "-$_rp_group"
+  rp_signal_group "$1"
   _rp_left=$(($2 * 10))
   while ! rp_ended || rp_group_left; do
     if [ $_rp_left -le 0 ]; then
       _rp_took=KILL
-      kill -s KILL -- "-$_rp_group"
+      rp_signal_group KILL
     fi
     [ $_rp_left -gt -50 ] || break
     _rp_left=$((_rp_left - 1))
@@ -267,10 +263,16 @@ rp_end_group() {
   done
 }
 
+# rp_signal_group SIGNAL. Not `kill -s SIGNAL -- -GROUP`: busybox sh knows no --, and dash takes the group for an
+# option without.
+rp_signal_group() {
+  kill "-$1" "-$_rp_group"
+}
+
 # rp_group_left: whether something of the process group still runs. A zombie doesn't, and stays for ever where the
 # container's first process takes none away.
 rp_group_left() {
-  kill -s 0 -- "-$_rp_group" || return
+  rp_signal_group 0 || return
   _rp_left_over=
   set +f
   for _rp_line in /proc/[0-9]*; do

@@ -132,11 +132,12 @@ rp_start() {
   ) &
   _rp_supervisor=$!
 }
-# rp_ended: whether the job in _rp_dir has ended; sets _rp_code.
+# rp_ended: whether the job in _rp_dir has ended; sets _rp_code. Read again once it is there: a shell reads byte
+# by byte, and may have begun with the blanks of before.
 rp_ended() {
   _rp_code=
   read -r _rp_code <"$_rp_dir/exit_code"
-  [ -n "$_rp_code" ]
+  [ -n "$_rp_code" ] && read -r _rp_code <"$_rp_dir/exit_code"
 }
 
 # rp_supervised: whether somebody still waits for the job in _rp_dir.

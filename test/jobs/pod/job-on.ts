@@ -38,6 +38,14 @@ export async function lookAt(session: Session, name: string, tenths = 0): Promis
   return { state, code, where, out: text('o'), err: text('e'), words };
 }
 
+/** The same, when it has ended. New output ends a look too. */
+export async function ended(session: Session, name: string): Promise<Look> {
+  for (;;) {
+    const seen = await lookAt(session, name, 10);
+    if (seen.state !== 'running') return seen;
+  }
+}
+
 /** What rp_stop answers. */
 export function stopJob(session: Session, name: string, signal = 'TERM', graceS = 5): Promise<string[]> {
   return session.call({ program: 'rp_stop', words: [name, signal, graceS] }).done;

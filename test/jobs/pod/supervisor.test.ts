@@ -95,6 +95,20 @@ describe.each(shells)('%s', (shell) => {
     process.kill(-command, 'SIGKILL');
     link.session.close();
   });
+
+  // A shell reads byte by byte, so it may get the end of a line that was written meanwhile.
+  test('an exit code of which half has been read is not taken for one', async () => {
+    const printed = await place.evaluate(`
+      mkdir half
+      printf '143    \\n' >half/exit_code
+      read() {
+        if [ -z "$begun" ]; then begun=1 _rp_code=3; else command read "$@"; fi
+      }
+      _rp_dir=half
+      until rp_ended; do :; done
+      echo "$_rp_code"`);
+    expect(printed.toString()).toBe('143\n');
+  });
 });
 
 function read(file: string): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Link, PodPlace, readProc, shells, until } from '../../session/pod-place.ts';
-import { lookAt, startJob, stopJob } from './job-on.ts';
+import { ended, lookAt, startJob, stopJob } from './job-on.ts';
 
 const runFile = promisify(execFile);
 const [ESC, BEL] = ['\u001b', '\u0007'];
@@ -54,10 +54,8 @@ describe.each(shells)('%s: a job on a terminal', (shell) => {
     expect(log('asks')).toMatch(/^\/dev\/pts\/\d+\r\n/);
     expect(log('asks')).not.toMatch(/^_rp_/m);
     await tmux('send-keys', '-t', '=asks:', 'hello', 'Enter');
-    expect(await lookAt(link.session, 'asks', 100)).toBeDefined();
-    await until(() => read('asks', 'exit_code').trim() !== '');
+    expect(await ended(link.session, 'asks')).toMatchObject({ state: 'exited', code: '0' });
     expect(log('asks')).toContain('got hello\r\n');
-    expect(await lookAt(link.session, 'asks')).toMatchObject({ state: 'exited', code: '0' });
   });
 
   test('whose session somebody kills has an exit code', async () => {
@@ -79,7 +77,7 @@ describe.each(shells)('%s: a job on a terminal', (shell) => {
   test('may have dots in its name; where tmux has that name already, it runs without a terminal', async () => {
     expect(await startJob(link.session, 'v1.2', 'exec sleep 300')).toEqual(['on-terminal', 'v1_2']);
     expect(await startJob(link.session, 'v1_2', 'tty; exit 4')).toEqual(['detached']);
-    expect(await lookAt(link.session, 'v1_2', 100)).toMatchObject({
+    expect(await ended(link.session, 'v1_2')).toMatchObject({
       state: 'exited',
       code: '4',
       out: 'not a tty\n',
