@@ -98,27 +98,30 @@ describe.each(bothModes)('connect, to a pod in %s mode', (mode) => {
     expect(unknown.text).toMatch(/no saved pod named third\.\nSaved are: first, second\./);
   });
 
-  it.each([
-    ['in backticks', (text: string) => `\`${text}\``],
-    ['behind a prompt', (text: string) => `$ ${text}`],
-    ['in prose', (text: string) => `Please use this one:\n\n    ${text}\n`],
-    ['with -i first', (text: string) => text.replace(/^ssh (.*) -i (\S+)$/, 'ssh -i $2 $1')],
-    ['with -pPORT', (text: string) => text.replace('-p ', '-p')],
-    ['quoted', (text: string) => text.replace(/-i (\S+)/, '-i "$1"')],
-    ['as a URL', (text: string) => text.replace(/^ssh (\S+) -p (\d+) -i (\S+)$/, 'ssh -i $3 ssh://$1:$2')],
-    [
-      'as a Host block',
-      (text: string) =>
-        text.replace(
-          /^ssh (\S+)@(\S+) -p (\d+) -i (\S+)$/,
-          'Host pod\n  HostName $2\n  User $1\n  Port $3\n  IdentityFile $4',
-        ),
-    ],
-    ['as JSON of runpodctl', (text: string) => JSON.stringify({ ssh_command: text })],
-  ])('takes the string %s', async (_, form) => {
-    const { text, isError } = await server.call('connect', { ssh_string: form(pasted()) });
-    expect(text).toMatch(/^Connected to /);
-    expect(isError).toBe(false);
+  it('takes the string in every form that people paste', async () => {
+    const forms: [string, (text: string) => string][] = [
+      ['in backticks', (text: string) => `\`${text}\``],
+      ['behind a prompt', (text: string) => `$ ${text}`],
+      ['in prose', (text: string) => `Please use this one:\n\n    ${text}\n`],
+      ['with -i first', (text: string) => text.replace(/^ssh (.*) -i (\S+)$/, 'ssh -i $2 $1')],
+      ['with -pPORT', (text: string) => text.replace('-p ', '-p')],
+      ['quoted', (text: string) => text.replace(/-i (\S+)/, '-i "$1"')],
+      ['as a URL', (text: string) => text.replace(/^ssh (\S+) -p (\d+) -i (\S+)$/, 'ssh -i $3 ssh://$1:$2')],
+      [
+        'as a Host block',
+        (text: string) =>
+          text.replace(
+            /^ssh (\S+)@(\S+) -p (\d+) -i (\S+)$/,
+            'Host pod\n  HostName $2\n  User $1\n  Port $3\n  IdentityFile $4',
+          ),
+      ],
+      ['as JSON of runpodctl', (text: string) => JSON.stringify({ ssh_command: text })],
+    ];
+    for (const [name, form] of forms) {
+      const { text, isError } = await server.call('connect', { ssh_string: form(pasted()) });
+      expect(text, name).toMatch(/^Connected to /);
+      expect(isError).toBe(false);
+    }
     expect((await server.run('echo there')).text).toBe('there');
   });
 
@@ -197,21 +200,24 @@ describe.each(bothModes)('connect, to a pod in %s mode', (mode) => {
     expect(text).toMatch(/\nNext: [\s\S]*\nBy hand: ssh /);
   });
 
-  it.each([
-    ['ssh -o ProxyCommand=id root@1.2.3.4', /-o/],
-    ['ssh -L 80:x:80 root@1.2.3.4', /-L/],
-    ['ssh -J jump root@1.2.3.4', /-J/],
-    ['ssh -F /etc/passwd root@1.2.3.4', /-F/],
-    ['ssh root@1.2.3.4 -p 70000', /70000/],
-    ['ssh ssh.runpod.io', /user/],
-    ['ssh -- -oProxyCommand=id', /./],
-    ['hello', /./],
-  ])('refuses %j without trying it', async (ssh_string, words) => {
-    const { text, isError, facts } = await server.call('connect', { ssh_string });
-    expect(isError).toBe(true);
-    expect(facts.failure).toBe('bad-input');
-    expect(text).toMatch(words);
-    expect(text).toMatch(/\nNext: /);
+  it('refuses what is no address of a pod, without trying it', async () => {
+    const refused: [string, RegExp][] = [
+      ['ssh -o ProxyCommand=id root@1.2.3.4', /-o/],
+      ['ssh -L 80:x:80 root@1.2.3.4', /-L/],
+      ['ssh -J jump root@1.2.3.4', /-J/],
+      ['ssh -F /etc/passwd root@1.2.3.4', /-F/],
+      ['ssh root@1.2.3.4 -p 70000', /70000/],
+      ['ssh ssh.runpod.io', /user/],
+      ['ssh -- -oProxyCommand=id', /./],
+      ['hello', /./],
+    ];
+    for (const [ssh_string, words] of refused) {
+      const { text, isError, facts } = await server.call('connect', { ssh_string });
+      expect(isError, ssh_string).toBe(true);
+      expect(facts.failure).toBe('bad-input');
+      expect(text).toMatch(words);
+      expect(text).toMatch(/\nNext: /);
+    }
   });
 });
 

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Mode } from '../../src/pods/pod.ts';
 import { type Answer, bothModes, type PracticeServer, startPracticeServer } from './practice-server.ts';
 
-const kinds = bothModes.flatMap((mode) => [
-  { mode, tmux: true },
-  { mode, tmux: false },
-]);
+const kinds: { mode: Mode; tmux: boolean }[] = [
+  ...bothModes.map((mode) => ({ mode, tmux: true })),
+  // Without tmux the mode makes less of a difference; other-pods.test.ts has the proxy too.
+  { mode: 'direct', tmux: false },
+];
 
 describe.each(kinds)('jobs in $mode mode, tmux on the pod: $tmux', ({ mode, tmux }) => {
   let server: PracticeServer;

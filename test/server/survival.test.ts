@@ -59,6 +59,48 @@ describe.each(bothModes)('a command in %s mode', (mode) => {
     expect((await run('cat ~/ran-slow; rm ~/ran-slow')).text).toBe('ran');
   });
 
+  it.each([0, 2, 5, 10, 20, 40, 80])('starts a job once when it is cut %d ms after the call', async (ms) => {
+    const session_name = `cut-${ms}`;
+    const started = server.call('start_background_job', {
+      session_name,
+      command: `echo ran >>~/ran-job; sleep 0.2; exit 17`,
+    });
+    await delay(ms);
+    server.hop.cut();
+    expect((await started).text).toMatch(/^Started job cut-/);
+    const check = await server.call('check_job', { session_name, wait: 20 });
+    expect(check.facts).toMatchObject({ status: 'exited', exit_code: 17 });
+    expect((await run('cat ~/ran-job; rm ~/ran-job')).text).toBe('ran');
+  });
+
+  it('is waited for as a job through cuts', async () => {
+    await server.call('start_background_job', {
+      session_name: 'waited',
+      command: 'for i in 1 2 3 4 5 6 7 8; do echo "step $i"; sleep 0.3; done; exit 17',
+    });
+    const until = server.call('check_job', { session_name: 'waited', wait: 30, until: 'step 4' });
+    const end = server.call('check_job', { session_name: 'waited', wait: 30 });
+    await delay(300);
+    server.hop.reset();
+    expect((await until).facts.matched).toBe(true);
+    server.hop.cut();
+    expect((await end).facts).toMatchObject({ status: 'exited', exit_code: 17 });
+    expect((await end).text).toContain('\nstep 1\nstep 2\n');
+  });
+
+  it('is stopped as a job through a cut', async () => {
+    await server.call('start_background_job', {
+      session_name: 'stopped',
+      command: "trap '' TERM; echo up; while :; do sleep 67; done",
+    });
+    await server.call('check_job', { session_name: 'stopped', wait: 20, until: 'up' });
+    const stopping = server.call('stop_job', { session_name: 'stopped', grace: 1 });
+    await delay(400);
+    server.hop.cut();
+    expect((await stopping).facts).toMatchObject({ status: 'stopped', exit_code: 137 });
+    expect(await server.pod.processes()).not.toContain('sleep 67');
+  });
+
   it('comes through whole when 200 kB of it are cut in the middle', async () => {
     const filler = `: '${'x'.repeat(99)}'\n`.repeat(2_000);
     const { up } = server.hop.bytes();
