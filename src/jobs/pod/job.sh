@@ -208,8 +208,9 @@ rp_sizes() {
 # rp_list: all jobs, the newest first, a line each: state, code, begun, over, now, name, and in base64 the
 # beginning of the command and the end of the output.
 rp_list() {
+  _rp_listed=$(rp_list_all)
   rp_lock
-  rp_list_all | rp_text j
+  printf '%s\n' "$_rp_listed" | rp_text j
   rp_end
   rp_unlock
 }

@@ -82,6 +82,35 @@ describe.each(shells)('%s', (shell) => {
     other.session.close();
   });
 
+  test('all are listed, each on a line of its own whatever it was and printed', async () => {
+    const listed = await PodPlace.make({ shell });
+    const { session } = await listed.open();
+    const list = async (): Promise<string[][]> => {
+      let text = '';
+      const onFrame = ({ payload }: { payload: Buffer }): void => {
+        text += payload;
+      };
+      await session.call({ program: 'rp_list', words: [], onFrame }).done;
+      const lines = text.split('\n').filter((line) => line !== '');
+      return lines.map((line) => {
+        const [state = '', code = '', , , , name = '', command = '', output = ''] = line.split(' ');
+        const decoded = [command, output].map((word) => Buffer.from(word.slice(1), 'base64').toString());
+        return [name, state, code, ...decoded];
+      });
+    };
+    expect(await list()).toEqual([]);
+    await startJob(session, 'one', 'echo a b;\n\necho "é"; exit 3');
+    await startJob(session, 'two', 'exec sleep 300');
+    await startJob(session, 'three', '');
+    for (const name of ['one', 'three']) await ended(session, name);
+    expect((await list()).sort()).toEqual([
+      ['one', 'exited', '3', 'echo a b;\n\necho "é"; exit 3\n', 'a b\né\n'],
+      ['three', 'exited', '0', '\n', ''],
+      ['two', 'running', '-', 'exec sleep 300\n', ''],
+    ]);
+    await listed.remove();
+  });
+
   describe('a job is stopped', () => {
     test('with all of its process group, by the signal it was sent', async () => {
       await startJob(link.session, 'plain', 'sleep 300 & sleep 301 & echo ready; wait');
