@@ -123,7 +123,8 @@ export class Connections {
     try {
       return await open();
     } catch (error) {
-      if (!(error instanceof NoSession)) throw error;
+      // On leaving nobody is left to explain it to.
+      if (!(error instanceof NoSession) || this.#ended.signal.aborted) throw error;
       if (error.heard.includes(NEEDS_TERMINAL)) throw needsTerminal();
       const { heard, end, timedOut } = error;
       throw await explainFailure(
