@@ -4,7 +4,8 @@ import { bothModes, type PracticeServer, startPracticeServer } from './practice-
 
 type Note = { at: number; message: string };
 
-describe.each(bothModes)('progress in %s mode', (mode) => {
+// What holds in a certain time on a machine with nothing else to do may take another try on one that has.
+describe.each(bothModes)('progress in %s mode', { retry: 2 }, (mode) => {
   let server: PracticeServer;
   beforeAll(async () => {
     server = await startPracticeServer(mode);
