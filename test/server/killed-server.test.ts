@@ -53,5 +53,5 @@ describe.each(bothModes)('a server that is killed, in %s mode', (mode) => {
 
 /** tmux, the command's shell and what waits for it: one each, as long as the job runs. */
 function isPartOfAJob(line: string): boolean {
-  return /^tmux |^bash \/\S+\/(start|command)\b|^bash --norc --noprofile$/.test(line);
+  return /^tmux |^(ba)?sh \/\S+\/(start|command)\b|^bash --norc --noprofile$/.test(line);
 }

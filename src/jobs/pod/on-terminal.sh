@@ -1,11 +1,12 @@
 #!/bin/sh
 # What runs in a job's tmux window: start DIRECTORY SHELL CONTAINER. Starts the command as a person would, in
-# the foreground of the terminal, waits for it and writes its exit code down.
+# the foreground of the terminal, waits for it and writes its exit code down. Three processes, one in the other.
 _rp_dir=$1
 _rp_shell=$2
 _rp_container=$3
-# The window's own process stays outside: when the terminal goes, that ends it, and with it the kernel hangs up
-# the command. sh, because bash's job control leaves the terminal with itself in a shell that isn't interactive.
+
+# The outermost is the window's own: when the terminal goes, that ends it, and with it the kernel hangs up the
+# command. Those within are sh, because bash's job control keeps the terminal in a shell that isn't interactive.
 if [ -e "$_rp_dir/environment" ]; then
   # shellcheck source=/dev/null
   . "$_rp_dir/environment"
@@ -13,10 +14,21 @@ if [ -e "$_rp_dir/environment" ]; then
   sh "$0" "$@"
   exit
 fi
-rm -f "$_rp_dir/start"
+
 # Caught, not ignored: what is ignored here would be ignored in the command.
 trap : HUP INT QUIT TERM USR1 USR2
-# What a shell with job control has to say of the command's end is not the command's output.
+
+# The innermost leads the command's process group; it has two words more, which name the one that waits for it.
+if [ $# = 5 ]; then
+  rm -f "$_rp_dir/start"
+  echo "$$ $4 $5 $_rp_container" >"$_rp_dir/pid"
+  (exec "$_rp_shell" "$_rp_dir/command" 2>&3 3>&-)
+  _rp_status=$?
+  echo $_rp_status >"$_rp_dir/status"
+  exit $_rp_status
+fi
+
+# The one between waits. What a shell with job control has to say of the command's end is not the command's output.
 exec 3>&2 2>/dev/null
 
 # What the command printed is on its way through tmux into the log. An escape sequence that no terminal shows
@@ -37,18 +49,11 @@ rp_finish() {
 _rp_status=
 # In every case: without its terminal dash ends here, having waited for the command.
 trap rp_finish EXIT
-# The command's process group, of its own: signals for it don't reach what waits for it.
+# A process group of its own for the command: signals for it don't reach what waits for it.
 set -m
 read -r _rp_stat </proc/$$/stat
 # shellcheck disable=SC2086 # to be split
 set -- ${_rp_stat##*) }
 shift 19
-# shellcheck disable=SC2016 # for the inner shell
-sh -c 'trap : HUP INT QUIT TERM USR1 USR2
-  echo "$$ $1 $2 $3" >"$4/pid"
-  (exec "$5" "$4/command" 2>&3 3>&-)
-  set -- "$4" $?
-  echo "$2" >"$1/status"
-  exit "$2"' \
-  sh $$ "$1" "$_rp_container" "$_rp_dir" "$_rp_shell"
+sh "$0" "$_rp_dir" "$_rp_shell" "$_rp_container" $$ "$1"
 _rp_status=$?
