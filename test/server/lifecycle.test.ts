@@ -163,7 +163,9 @@ describe.each(bothModes)('a server in %s mode', (mode) => {
       await next.initialize();
       await expect
         .poll(
-          async () => (await next.call('run_command', { command: 'pkill -x sleep; pgrep -x sleep' })).text,
+          async () =>
+            (await next.call('run_command', { command: 'pkill -f "sleep 4[1]"; pgrep -f "sleep 4[1]"' }))
+              .text,
         )
         .toMatch(/^\(no output\)\n\[exit_code: 1\]$/);
       next.child.stdin.end();
