@@ -15,7 +15,7 @@ export function escapeForPrintf(text: string | Uint8Array): string {
 }
 
 /** A word of a call. The mark in front keeps an empty one in its place. */
-export function word(text: string): string {
+export function word(text: string | Uint8Array): string {
   return `=${escapeForPrintf(text)}`;
 }
 

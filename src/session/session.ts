@@ -29,8 +29,8 @@ export type CallRequest = {
   text?: string | Uint8Array;
   /** Gets every frame but the last. */
   onFrame?: (frame: Frame) => void;
-  /** The program reads from the session's input: the caller writes exactly what it reads, with `send`. */
-  takesInput?: boolean;
+  /** So many bytes the program reads from the session's input: the caller writes them with `send`. */
+  inputBytes?: number;
 };
 
 export type Call = {
@@ -50,6 +50,10 @@ const PONG_MS = 7_000;
 /** After a pause a session may be long dead: its first call wants an early sign of life. */
 const PONG_AFTER_PAUSE_MS = 3_000;
 const PAUSE_MS = 10_000;
+/** What was sent before a ping may be long on its way over a slow line, and then to a slow disk. */
+const PONG_AFTER_INPUT_MS = 180_000;
+/** So long nothing of a call's input may flow out before the connection counts as dead. */
+const STALLED_MS = 30_000;
 const MAX_PENDING_BYTES = 512 * 1024;
 
 /** An open place on the pod that serves calls, many at a time, over one wire. */
@@ -74,6 +78,11 @@ export class Session {
   #serial = 0;
   readonly #last: (() => void)[] = [];
   readonly #loaded = new Set<string>();
+  /** How much of a call's input is still to be written. Until then everything written would be taken for it. */
+  #inputLeft = 0;
+  #hadInput = false;
+  #pendingBytes = 0;
+  #lastFlow = 0;
 
   constructor(wire: Wire, nonce: string, { description, rest, clean }: Greeting, controlPath?: string) {
     this.id = nonce.slice(0, 8);
@@ -120,6 +129,7 @@ export class Session {
   /** Bytes for a call that takes input; resolves when the wire can take more. */
   async send(bytes: Uint8Array): Promise<void> {
     if (this.#lostReason) throw this.#lostReason;
+    this.#inputLeft -= bytes.length;
     this.#wire.write(bytes);
     if (this.#wire.pendingBytes() > MAX_PENDING_BYTES) {
       await this.#wire.drained();
@@ -129,7 +139,7 @@ export class Session {
     }
   }
 
-  call({ program, words, text, onFrame, takesInput }: CallRequest): Call {
+  call({ program, words, text, onFrame, inputBytes = 0 }: CallRequest): Call {
     if (this.#lostReason) {
       return { done: Promise.reject(this.#lostReason), signal: () => {} };
     }
@@ -140,9 +150,15 @@ export class Session {
     });
     const paused = Date.now() - this.#lastHeard > PAUSE_MS;
     this.#wire.write(
-      takesInput ? callWithInputLines(id, program, words) : callLines(id, program, words, text),
+      inputBytes > 0 ? callWithInputLines(id, program, words) : callLines(id, program, words, text),
     );
-    if (paused) this.#ping(PONG_AFTER_PAUSE_MS);
+    if (inputBytes > 0) {
+      this.#inputLeft = inputBytes;
+      this.#hadInput = true;
+      this.#lastFlow = Date.now();
+    } else if (paused) {
+      this.#ping(PONG_AFTER_PAUSE_MS);
+    }
     this.#watch ??= setInterval(() => this.#look(), 1_000);
     return {
       done,
@@ -207,11 +223,25 @@ export class Session {
 
   #look(): void {
     const now = Date.now();
+    if (this.#inputLeft > 0) {
+      this.#watchFlow(now);
+      return;
+    }
     if (this.#pingSent !== undefined) {
       if (now >= this.#pongDue) this.#die('the pod has gone silent');
     } else if (now - this.#lastHeard >= QUIET_MS) {
-      this.#ping(PONG_MS);
+      this.#ping(this.#hadInput ? PONG_AFTER_INPUT_MS : PONG_MS);
     }
+  }
+
+  /** While input is written no ping can be: whether it flows shows that the other side is there. */
+  #watchFlow(now: number): void {
+    const pending = this.#wire.pendingBytes();
+    if (pending === 0 || pending !== this.#pendingBytes) this.#lastFlow = now;
+    this.#pendingBytes = pending;
+    // An earlier ping's answer is behind the input.
+    if (this.#pingSent !== undefined) this.#pongDue = now + PONG_AFTER_INPUT_MS;
+    if (now - this.#lastFlow >= STALLED_MS) this.#die('the pod takes nothing any more');
   }
 
   #rest(): void {

@@ -96,7 +96,7 @@ async function waysAreClean(session: Session): Promise<boolean> {
     Buffer.from(Array.from({ length: 256 }, (_, value) => value)),
     randomBytes(256),
   ]);
-  const call = session.call({ program: 'rp_check_way', words: [bytes.length], takesInput: true });
+  const call = session.call({ program: 'rp_check_way', words: [bytes.length], inputBytes: bytes.length });
   await session.send(bytes);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string[]>((resolve) => {

@@ -1,5 +1,6 @@
 import { Failure } from '../failure.ts';
 import { codeOf } from './error-code.ts';
+import { megabytes } from './meter.ts';
 
 /** What went wrong when a file of the user's machine was to be written. */
 export function localWriteFailure(error: unknown, target: string): Failure {
@@ -11,7 +12,7 @@ export function localWriteFailure(error: unknown, target: string): Failure {
       kind: 'no-space',
       happened: `There is no room on this machine for ${target}.`,
       meaning: untouched,
-      next: 'free some room here and repeat the call: it goes on where it stopped.',
+      next: 'free some room here and repeat the call.',
     });
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
@@ -31,6 +32,15 @@ export function localWriteFailure(error: unknown, target: string): Failure {
     },
     { cause: error },
   );
+}
+
+export function noRoomHere(target: string, bytes: number, free: number): Failure {
+  return new Failure({
+    kind: 'no-space',
+    happened: `There is no room on this machine for ${megabytes(bytes)} at ${target}: ${megabytes(free)} are free.`,
+    meaning: 'What was there before is untouched.',
+    next: 'free some room here, or choose another folder.',
+  });
 }
 
 /** What went wrong when a file of the user's machine was to be read. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { word } from '../session/request.ts';
 import { ask } from './pod-files.ts';
 import type { Transfer } from './transfer.ts';
@@ -9,7 +10,7 @@ const AT_ONCE = 500;
 /** Which of these files are the same on both sides, by SHA-256; as latin1 of their paths below `root` on the pod. */
 export async function sameContentOnPod(
   transfer: Transfer,
-  root: string,
+  root: Buffer,
   files: readonly { remote: Buffer; local: Buffer }[],
 ): Promise<Set<string>> {
   const same = new Set<string>();
@@ -22,12 +23,17 @@ export async function sameContentOnPod(
         { program: 'rp_hash_many', words: [word(root)], text: names },
         transfer.signal,
       ),
-      hashesOf(some.map(({ local }) => local)),
+      hashesOf(
+        some.map(({ local }) => local),
+        transfer.signal,
+      ),
     ]);
     const said = Buffer.concat(frames.map(({ payload }) => payload))
       .toString()
       .trim()
       .split('\n');
+    // A file that has gone meanwhile has no line, and none knows which one it was.
+    if (said.length !== some.length) continue;
     for (const [index, { remote }] of some.entries()) {
       if (hashes[index] === said[index]) same.add(remote.toString('latin1'));
     }
@@ -35,11 +41,20 @@ export async function sameContentOnPod(
   return same;
 }
 
-async function hashesOf(paths: readonly Buffer[]): Promise<string[]> {
-  const hashes: string[] = [];
+/** The SHA-256 of each; undefined for what can't be read. */
+async function hashesOf(paths: readonly Buffer[], signal: AbortSignal): Promise<(string | undefined)[]> {
+  const hashes: (string | undefined)[] = [];
   for (const path of paths) {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined);
+    if (!file) {
+      hashes.push(undefined);
+      continue;
+    }
     const hash = createHash('sha256');
-    for await (const chunk of createReadStream(path)) hash.update(chunk);
+    for await (const chunk of file.createReadStream()) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+    }
     hashes.push(hash.digest('hex'));
   }
   return hashes;

@@ -3,48 +3,80 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { word } from '../session/request.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
-import { type Channel, overChannels } from './channels.ts';
+import { overChannels } from './channels.ts';
+import { localReadFailure } from './local-failures.ts';
 import { partPath } from './part-name.ts';
-import { ask, type PodPlace } from './pod-files.ts';
-import { asText, TEXT_READ_BYTES, textLength } from './text-lines.ts';
+import { ask } from './pod-files.ts';
+import { hashOf, sendSome } from './send-blocks.ts';
+import { secondsText } from './times.ts';
 import type { Transfer } from './transfer.ts';
-import { failedOnPod, placeFailure, sourceChanged } from './transfer-failures.ts';
+import {
+  failedOnPod,
+  garbled,
+  isFinal,
+  noRoomOnPod,
+  placeFailure,
+  sourceChanged,
+} from './transfer-failures.ts';
 
-/** Files up to this go with the request itself: two round trips in all. */
+/** Files up to this go with the request itself, in one round trip. */
 const INLINE_BYTES = 96 * 1024;
+/** How often a file may be taken away under our hands by another transfer to the same place. */
+const TRIES = 3;
 
 /** A local file to be sent; `path` in the bytes that name it. */
 export type LocalFile = { path: Buffer; size: number; mode: number; mtimeNs: bigint };
 
+type Target = { path: Buffer; part: Buffer; shown: string };
+
 /**
- * Sends one file to `target` on the pod: to a temporary name beside it, verified by SHA-256 computed on both sides,
- * and renamed. Blocks that an earlier try has left there and that are the same are not sent again.
- * Returns how many bytes that saved. Throws Failure.
+ * Sends one file to `path` on the pod: to a temporary name beside it, verified by SHA-256 computed on both sides,
+ * and renamed. Blocks that an earlier try has left there and that are the same are not sent again. `over`: a folder
+ * in its place gives way. Returns how many bytes the earlier try saved. Throws Failure.
  */
 export async function sendFile(
   transfer: Transfer,
   file: LocalFile,
-  target: string,
-  place: PodPlace,
+  path: Buffer,
+  { roundTripMs, over = false }: { roundTripMs: number; over?: boolean },
 ): Promise<number> {
-  const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw localReadFailure(error, file.path.toString());
+  });
+  const target = { path, part: partPath(path, file), shown: path.toString() };
   try {
-    const part = partPath(target, file);
-    const saved =
-      file.size <= INLINE_BYTES
-        ? await sendInline(transfer, handle, file, part, target)
-        : await sendBlocks(transfer, handle, file, part, target, place);
-    await checkUnchanged(handle, file);
-    const seconds = `${file.mtimeNs / 1_000_000_000n}.${String(file.mtimeNs % 1_000_000_000n).padStart(9, '0')}`;
-    const { words } = await ask(transfer.connection, {
-      program: 'rp_place',
-      words: [word(part), word(target), file.size, (file.mode & 0o7777).toString(8), seconds],
-    });
-    if (words[0] !== 'ok') throw placeFailure(words[0], target);
-    return saved;
+    if (file.size <= INLINE_BYTES) return await sendInline(transfer, handle, file, target);
+    for (let tries = 1; ; tries++) {
+      const { saved, inode } = await sendBlocks(transfer, handle, file, target, roundTripMs);
+      await checkUnchanged(handle, file);
+      const { words } = await ask(
+        transfer.connection,
+        {
+          program: 'rp_place',
+          words: [word(target.part), word(path), ...factsOf(file), inode, over ? 'over' : ''],
+        },
+        transfer.signal,
+      );
+      if (words[0] === 'ok') return saved;
+      if (words[0] === 'failed') throw failedOnPod(target.shown, transfer, words[1]);
+      if (words[0] !== 'gone' || tries === TRIES) throw placeFailure(words[0], target.shown);
+      transfer.moved(-file.size);
+    }
+  } catch (error) {
+    if (isFinal(error)) await discard(transfer, target.part);
+    throw error;
   } finally {
     await handle.close();
   }
+}
+
+/** Size, mode and time, as words of a call. */
+function factsOf({ size, mode, mtimeNs }: LocalFile): (string | number)[] {
+  return [size, (mode & 0o7777).toString(8), secondsText(mtimeNs)];
+}
+
+async function discard({ connection, signal }: Transfer, part: Buffer): Promise<void> {
+  await ask(connection, { program: 'rp_discard', words: [word(part)] }, signal).catch(() => {});
 }
 
 async function checkUnchanged(handle: FileHandle, file: LocalFile): Promise<void> {
@@ -57,152 +89,79 @@ async function sendInline(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  part: string,
-  target: string,
+  { path, part, shown }: Target,
 ): Promise<number> {
   const bytes = await handle.readFile();
   if (bytes.length !== file.size) throw sourceChanged(file.path.toString());
-  const { words } = await ask(transfer.connection, {
-    program: 'rp_write',
-    words: [word(part)],
-    text: bytes.toString('base64'),
-  });
-  if (words[0] !== 'ok') throw failedOnPod(target, transfer);
-  if (words[1] !== createHash('sha256').update(bytes).digest('hex'))
-    throw sourceChanged(file.path.toString());
+  await checkUnchanged(handle, file);
+  const sum = createHash('sha256').update(bytes).digest('hex');
+  for (let tries = 1; ; tries++) {
+    const { words } = await ask(
+      transfer.connection,
+      {
+        program: 'rp_write',
+        words: [word(part), word(path), ...factsOf(file), sum],
+        text: bytes.toString('base64'),
+      },
+      transfer.signal,
+    );
+    if (words[0] === 'ok') break;
+    if (words[0] === 'failed') throw failedOnPod(shown, transfer, words[1]);
+    if (words[0] !== 'garbled') throw placeFailure(words[0], shown);
+    if (tries === TRIES) throw garbled(shown);
+  }
   transfer.moved(bytes.length);
   return 0;
 }
 
+/** Brings all blocks into the temporary file. Returns how many bytes were there already, and the file's inode. */
 async function sendBlocks(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  part: string,
-  target: string,
-  place: PodPlace,
-): Promise<number> {
+  { part, shown }: Target,
+  roundTripMs: number,
+): Promise<{ saved: number; inode: string }> {
   const { connection, connections, signal } = transfer;
   const { mode } = connection.pod;
-  const done = await blocksOnPod(transfer, handle, file, part, target);
+  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, shown });
   const saved = done.reduce((sum, { count }) => sum + count, 0);
+  const storedBytes = (await handle.stat()).blocks * 512;
+  const needed = Math.min(file.size, storedBytes) - saved;
+  if (freeBytes > 0 && freeBytes < needed) throw noRoomOnPod(shown, needed, freeBytes, transfer);
   transfer.moved(saved);
-  const count = channelsFor(file.size - saved, { roundTripMs: place.roundTripMs, mode });
+  const count = channelsFor(file.size - saved, { roundTripMs, mode });
   const queue = missing(file.size, done, { channels: count, mode });
+  const job = { handle, part, shown, queue, sparse: storedBytes < file.size, repeats: { left: 5 } };
   await overChannels(
     { connections, pod: connection.pod, count: Math.min(count, queue.length), signal },
-    (channel, delivered) => sendSome(transfer, channel, { handle, part, target, queue }, delivered),
+    (channel, delivered) => sendSome(transfer, channel, job, delivered),
   );
-  if (queue.length > 0) throw failedOnPod(target, transfer);
-  return saved;
+  if (queue.length > 0) throw failedOnPod(shown, transfer);
+  return { saved, inode };
 }
 
 /** Opens the temporary file and finds what of it is there already and right. */
-async function blocksOnPod(
+async function openPart(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  part: string,
-  target: string,
-): Promise<Block[]> {
-  const { words, frames } = await ask(transfer.connection, {
-    program: 'rp_open',
-    words: [word(part), file.size],
-  });
-  if (words[0] !== 'ok') throw failedOnPod(target, transfer);
+  { part, shown }: { part: Buffer; shown: string },
+): Promise<{ done: Block[]; inode: string; freeBytes: number }> {
+  const { words, frames } = await ask(
+    transfer.connection,
+    { program: 'rp_open', words: [word(part), file.size] },
+    transfer.signal,
+  );
+  const [how, second = '', freeKb] = words;
+  if (how !== 'ok') throw failedOnPod(shown, transfer, second);
   const lines = (frames[0]?.payload.toString() ?? '').split('\n').filter((line) => line !== '');
   const done: Block[] = [];
   for (const line of lines) {
     const [from, count, sum] = line.split(' ');
     const block = { from: Number(from), count: Number(count) };
+    transfer.signal.throwIfAborted();
     if (block.from + block.count <= file.size && (await hashOf(handle, block)) === sum) done.push(block);
   }
-  return done;
-}
-
-async function hashOf(handle: FileHandle, { from, count }: Block): Promise<string> {
-  const hash = createHash('sha256');
-  await readBlock(handle, { from, count }, async (bytes) => void hash.update(bytes));
-  return hash.digest('hex');
-}
-
-async function readBlock(
-  handle: FileHandle,
-  { from, count }: Block,
-  take: (bytes: Buffer) => Promise<void>,
-): Promise<void> {
-  for (let at = 0; at < count; ) {
-    // The wire keeps what it is given until it is gone, so each piece has a buffer of its own.
-    const buffer = Buffer.allocUnsafe(Math.min(TEXT_READ_BYTES, count - at));
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, from + at);
-    if (bytesRead === 0) throw sourceChanged('The file');
-    await take(buffer.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-}
-
-type Job = { handle: FileHandle; part: string; target: string; queue: Block[] };
-
-/**
- * Sends blocks over one channel until none is left. The next one is on its way while the pod still hashes the one
- * before; what isn't acknowledged when the channel is lost goes back into the queue.
- */
-async function sendSome(
-  transfer: Transfer,
-  channel: Channel,
-  job: Job,
-  delivered: () => void,
-): Promise<boolean> {
-  const unanswered = new Set<Block>();
-  let previous: Promise<void> = Promise.resolve();
-  try {
-    for (let block = job.queue.shift(); block; block = job.queue.shift()) {
-      unanswered.add(block);
-      const current = block;
-      const { sum, answer } = await sendBlock(channel, job, current, transfer);
-      await previous;
-      previous = answer.then(([how, found]) => {
-        if (how !== 'ok') throw failedOnPod(job.target, transfer);
-        unanswered.delete(current);
-        delivered();
-        if (found === sum) return;
-        // Garbled on the way, or on the disk: once more.
-        transfer.moved(-current.count);
-        job.queue.push(current);
-      });
-      previous.catch(() => {});
-    }
-    await previous;
-    return job.queue.length > 0;
-  } catch (error) {
-    for (const block of unanswered) job.queue.push(block);
-    throw error;
-  }
-}
-
-async function sendBlock(
-  { session, raw }: Channel,
-  { handle, part }: Job,
-  block: Block,
-  transfer: Transfer,
-): Promise<{ sum: string; answer: Promise<string[]> }> {
-  const hash = createHash('sha256');
-  let sent = 0;
-  const place = [word(part), block.from, block.count];
-  const call = raw
-    ? session.call({ program: 'rp_put', words: place, takesInput: true })
-    : session.call({ program: 'rp_put_text', words: [...place, textLength(block.count)], takesInput: true });
-  call.done.catch(() => {});
-  try {
-    await readBlock(handle, block, async (bytes) => {
-      hash.update(bytes);
-      await session.send(raw ? bytes : Buffer.from(asText(bytes)));
-      sent += bytes.length;
-      transfer.moved(bytes.length);
-    });
-  } catch (error) {
-    transfer.moved(-sent);
-    throw error;
-  }
-  return { sum: hash.digest('hex'), answer: call.done };
+  return { done, inode: second, freeBytes: Number(freeKb) * 1024 || 0 };
 }

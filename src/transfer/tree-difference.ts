@@ -1,14 +1,16 @@
 import type { TreeEntry } from './tree-entries.ts';
 
+export type FolderEntry = TreeEntry & { kind: 'directory' };
+
 export type TreeDifference = {
   /** Files and links that have to travel. */
   changed: TreeEntry[];
   /** Folders that the other side lacks, each before what is in it. */
-  newFolders: TreeEntry[];
-  /** What stands in the way because it is of another kind. */
+  newFolders: FolderEntry[];
+  /** Folders that both sides have, with another mode or time. */
+  oldFolders: FolderEntry[];
+  /** Folders of the other side that stand where the source has something else. */
   inTheWay: Buffer[];
-  /** What the other side has and the source has not; only the topmost. */
-  surplus: Buffer[];
   /** Files and links that are the same on both sides. */
   same: TreeEntry[];
 };
@@ -23,31 +25,74 @@ export function treeDifference(
   target: readonly TreeEntry[],
   sameContent?: (path: Buffer) => boolean,
 ): TreeDifference {
-  const there = new Map(target.map((entry) => [entry.path.toString('latin1'), entry]));
-  const wanted = new Set(source.map((entry) => entry.path.toString('latin1')));
-  const difference: TreeDifference = { changed: [], newFolders: [], inTheWay: [], surplus: [], same: [] };
+  const there = new Map(target.map((entry) => [keyOf(entry), entry]));
+  const difference: TreeDifference = { changed: [], newFolders: [], oldFolders: [], inTheWay: [], same: [] };
   for (const entry of source) {
-    const found = there.get(entry.path.toString('latin1'));
-    const sameKind = found?.kind === entry.kind;
-    if (found && !sameKind && (found.kind === 'directory' || entry.kind === 'directory')) {
-      difference.inTheWay.push(entry.path);
-    }
+    const found = there.get(keyOf(entry));
     if (entry.kind === 'directory') {
-      if (!sameKind) difference.newFolders.push(entry);
+      if (found?.kind !== 'directory') difference.newFolders.push(entry);
+      else if (found.mode !== entry.mode || !sameTime(found.mtimeNs, entry.mtimeNs)) {
+        difference.oldFolders.push(entry);
+      }
     } else if (found && isSame(entry, found, sameContent)) {
       difference.same.push(entry);
     } else {
       difference.changed.push(entry);
+      if (found?.kind === 'directory') difference.inTheWay.push(entry.path);
     }
   }
-  let above: string | undefined;
-  for (const { path } of target) {
-    const name = path.toString('latin1');
-    if (wanted.has(name) || (above !== undefined && name.startsWith(above))) continue;
-    difference.surplus.push(path);
-    above = `${name}/`;
-  }
   return difference;
+}
+
+/**
+ * What the target has and the source has not, as far as it may be removed: the topmost only, and no folder in which
+ * something is that is kept. What is in a folder that is kept is so too.
+ */
+export function removable(
+  source: readonly TreeEntry[],
+  target: readonly TreeEntry[],
+  isKept: (entry: TreeEntry) => boolean,
+): Buffer[] {
+  const wanted = new Set(source.map(keyOf));
+  const kept = new Set<string>();
+  const needed = new Set<string>();
+  const surplus: TreeEntry[] = [];
+  for (const entry of target) {
+    const name = keyOf(entry);
+    const keep = wanted.has(name) || hasFolderIn(kept, name) || isKept(entry);
+    if (!keep) {
+      surplus.push(entry);
+      continue;
+    }
+    if (!wanted.has(name)) kept.add(name);
+    for (const folder of foldersOf(name)) needed.add(folder);
+  }
+  // What is in a folder that gives way to a file goes with it.
+  const others = new Set(source.filter(({ kind }) => kind !== 'directory').map(keyOf));
+  const removed = new Set<string>();
+  for (const entry of surplus) {
+    const name = keyOf(entry);
+    if (!needed.has(name) && !hasFolderIn(removed, name) && !hasFolderIn(others, name)) removed.add(name);
+  }
+  return [...removed].map((name) => Buffer.from(name, 'latin1'));
+}
+
+/** The folders that a path is in, the outermost first; as its bytes in latin1. */
+export function foldersOf(name: string): string[] {
+  const folders: string[] = [];
+  for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1))
+    folders.push(name.slice(0, end));
+  return folders;
+}
+
+/** Whether one of the folders that a path is in is in this set. */
+export function hasFolderIn(set: { has(name: string): boolean; size: number }, name: string): boolean {
+  return set.size > 0 && foldersOf(name).some((folder) => set.has(folder));
+}
+
+/** A path's bytes as a string, one character for each: for sets and maps. */
+export function keyOf({ path }: { path: Buffer }): string {
+  return path.toString('latin1');
 }
 
 function isSame(one: TreeEntry, other: TreeEntry, sameContent?: (path: Buffer) => boolean): boolean {
@@ -66,5 +111,9 @@ export function sameTime(one: bigint, other: bigint): boolean {
   const apart = one > other ? one - other : other - one;
   if (apart <= ROUNDING) return true;
   const coarse = one % SECOND === 0n || other % SECOND === 0n;
-  return coarse && one / SECOND === other / SECOND;
+  return coarse && floored(one) === floored(other);
+}
+
+function floored(ns: bigint): bigint {
+  return ns - (((ns % SECOND) + SECOND) % SECOND);
 }

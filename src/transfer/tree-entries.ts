@@ -25,6 +25,8 @@ export type TreeListing = {
 export type TreeOptions = {
   /** The caller's own patterns, relative to the root. */
   exclude?: PatternList;
+  /** Whether to look into this folder; default all. */
+  enters?: (path: Buffer) => boolean;
   /** Leave out what git would (`.git` too). */
   gitIgnore?: GitIgnore;
   /** Why this absolute path must not be sent (the guard); undefined when it may be. Bytes that are no UTF-8 arrive as U+FFFD. */
@@ -102,7 +104,7 @@ class TreeWalk {
       this.#add({ ...common, kind: 'file', size: Number(stats.size) });
     } else if (stats.isDirectory()) {
       this.#add({ ...common, kind: 'directory' });
-      this.#folders.push(path);
+      if (this.#options.enters?.(path) ?? true) this.#folders.push(path);
     } else if (stats.isSymbolicLink()) {
       const target = await readlink(this.#absolute(path), { encoding: 'buffer' }).catch(() => undefined);
       if (target) this.#add({ ...common, kind: 'symlink', target });

@@ -158,7 +158,7 @@ describe.each(bothModes)('one file in %s mode', (mode) => {
     const refused: [string, string, RegExp][] = [
       ['missing.txt', 'x', /There is no missing.txt on this machine/],
       ['file.txt', 'conflict-file/x', /is a file on the pod, not a folder/],
-      ['folder', 'conflict-file', /is a file on the pod, so no folder can take its place/],
+      ['folder', 'conflict-file', /conflict-file is a file, so no folder can take its place/],
       ['file.txt', 'conflict-folder', /is a folder, so no file can take its place/],
       ['file.txt', '/proc/nothing', /./],
       ['file.txt', '', /./],
@@ -176,8 +176,8 @@ describe.each(bothModes)('one file in %s mode', (mode) => {
     for (const [remote, local, words] of [
       ['missing', 'x', /There is no .*missing on the pod/],
       ['conflict-file', 'a-file/x', /a-file/],
-      ['conflict-folder', 'a-file', /is a file on this machine, so no folder can take its place/],
-      ['conflict-file', 'a-folder', /is a folder on this machine, so no file can take its place/],
+      ['conflict-folder', 'a-file', /a-file is a file, so no folder can take its place/],
+      ['conflict-file', 'a-folder', /conflict-file is a folder, so no file can take its place/],
       ['/dev/null', 'x', /neither a file nor a folder/],
     ] as const) {
       const { isError, text, facts } = await place.download(remote, local);

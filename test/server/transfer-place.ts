@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { PracticeOptions, PracticePod } from '../../fixtures/practice-pod.ts';
 import type { Mode } from '../../src/pods/pod.ts';
 import {
@@ -88,7 +88,7 @@ export async function randomFile(path: string, bytes: number): Promise<Buffer> {
 export async function makeFiles(folder: string, files: Record<string, string | Buffer>): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
-    execFileSync('mkdir', ['-p', '--', join(path, '..')]);
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, content);
   }
 }

@@ -2,8 +2,8 @@
 # shellcheck disable=SC2154 # what session.sh sets
 # Files to and from the pod, by blocks and by trees. Loaded into a session (session.sh) when it is first needed.
 #
-# A file on its way lies beside its target as .runpod-ssh-KEY.part, and .runpod-ssh-KEY.done lists the blocks
-# of it that have arrived: offset, length, SHA-256.
+# A file on its way lies beside its target as .runpod-ssh-TARGET-SOURCE.part, and .runpod-ssh-TARGET-SOURCE.done
+# lists the blocks of it that have arrived: offset, length, SHA-256.
 
 # openssl hashes four times as fast as sha256sum where the processor helps.
 if rp_has openssl && [ "$(openssl dgst -sha256 -r </dev/null | cut -c 1-8)" = e3b0c442 ]; then
@@ -17,7 +17,7 @@ if find / -maxdepth 0 -printf '' && stat -c %.9Y / | grep -q '\.'; then _rp_gnu=
 _rp_tar='tar'
 _rp_tar_format='gnu'
 if tar --version | grep -q GNU; then
-  _rp_tar='tar --no-same-owner --warning=none'
+  _rp_tar='tar --no-same-owner --delay-directory-restore --warning=none'
   _rp_tar_format='pax'
 fi
 
@@ -26,27 +26,26 @@ rp_range() {
   dd if="$1" bs=262144 skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock
 }
 
-# rp_stat_one: what stands at _rp_file: kind size time mode free, and whether a file can be made beside it.
-rp_stat_one() {
-  _rp_kind=none _rp_size=0 _rp_time=0 _rp_mode=0
-  if [ -d "$_rp_file" ]; then
-    _rp_kind=directory
-  elif [ -f "$_rp_file" ]; then
-    _rp_kind='file'
-  elif [ -e "$_rp_file" ]; then
-    _rp_kind=other
-  fi
-  if [ $_rp_kind != none ]; then
-    _rp_stat_format='%s %Y %a'
-    [ -z "$_rp_gnu" ] || _rp_stat_format='%s %.9Y %a'
-    # shellcheck disable=SC2046 # three words
-    set -- $(stat -L -c "$_rp_stat_format" "$_rp_file")
-    _rp_size=$1 _rp_time=$2 _rp_mode=$3
-  fi
+# rp_why WORDS: sets _rp_why to what kept a program from writing, as far as its words tell.
+rp_why() {
+  case $1 in
+  *'o space left'* | *[Qq]uota*) _rp_why=full ;;
+  *'ermission denied'* | *'ead-only'* | *'ot permitted'*) _rp_why=denied ;;
+  *) _rp_why=other ;;
+  esac
 }
 
-# rp_survey PATH: kind size time mode of PATH, kind of its folder and whether it can be written to, bytes free
-# there, the tar on the pod; and as payload the path that it really is.
+# rp_free FOLDER: sets _rp_free to the kilobytes that df says are free there.
+rp_free() {
+  # shellcheck disable=SC2046 # the fields of df's last line
+  set -- $(df -Pk "$1" | tail -n 1)
+  [ $# -lt 5 ] || shift $(($# - 5))
+  _rp_free=${3:-0}
+}
+
+# rp_survey PATH: kind size time mode of PATH, kind of its folder and whether it can be written to, whether PATH can
+# be read, kilobytes free there, the tar on the pod, how many bytes are really stored, inode; and as payload the path
+# that it really is.
 rp_survey() {
   rp_decode "$1"
   _rp_file=$_rp_decoded
@@ -55,7 +54,20 @@ rp_survey() {
     _rp_real=${_rp_real%??}
     [ -z "$_rp_real" ] || _rp_file=$_rp_real
   fi
-  rp_stat_one
+  _rp_kind=none
+  if [ -d "$_rp_file" ]; then
+    _rp_kind=directory
+  elif [ -f "$_rp_file" ]; then
+    _rp_kind='file'
+  elif [ -e "$_rp_file" ]; then
+    _rp_kind=other
+  fi
+  _rp_stated='0 0 0 0 0'
+  if [ $_rp_kind != none ]; then
+    _rp_stat_format='%s %Y %a %b %i'
+    [ -z "$_rp_gnu" ] || _rp_stat_format='%s %.9Y %a %b %i'
+    _rp_stated=$(stat -L -c "$_rp_stat_format" "$_rp_file")
+  fi
   _rp_folder=${_rp_file%/*}
   _rp_folder=${_rp_folder:-/}
   _rp_above=missing
@@ -69,41 +81,67 @@ rp_survey() {
     _rp_folder=${_rp_folder%/*}
     _rp_folder=${_rp_folder:-/}
   done
-  # shellcheck disable=SC2046 # the fields of df's last line
-  set -- $(df -Pk "$_rp_folder" | tail -n 1)
-  [ $# -lt 5 ] || shift $(($# - 5))
+  rp_free "$_rp_folder"
   _rp_readable=no
   if [ -r "$_rp_file" ]; then _rp_readable=yes; fi
+  # shellcheck disable=SC2086 # five words
+  set -- $_rp_stated
   rp_lock
   printf %s "$_rp_file" | rp_text path
-  rp_end "$_rp_kind" "$_rp_size" "$_rp_time" "$_rp_mode" "$_rp_above" "$_rp_readable" "${3:-0}" "$_rp_tar_format"
+  rp_end "$_rp_kind" "$1" "$2" "$3" "$_rp_above" "$_rp_readable" "$_rp_free" "$_rp_tar_format" "$(($4 * 512))" "$5"
   rp_unlock
 }
 
+# rp_clear_old PART: removes what earlier tries to bring other versions of a file to the same place have left.
+rp_clear_old() {
+  (
+    set +f
+    for _rp_file in "${1%-*}"-*; do
+      case $_rp_file in
+      "$1.part" | "$1.done") ;;
+      *.part | *.done)
+        # One with numbers is being written by that process (rp_write), or was.
+        _rp_pid=${_rp_file##*/}
+        _rp_pid=${_rp_pid#.*.}
+        case $_rp_pid in
+        *.*.part) [ -e "/proc/${_rp_pid%%.*}" ] || rm -f "$_rp_file" ;;
+        *) rm -f "$_rp_file" ;;
+        esac
+        ;;
+      esac
+    done
+  )
+}
+
 # rp_open PART SIZE: makes the temporary file with its full length, or says which blocks are in it. What the
-# list names is hashed again: it counts only if it is so.
+# list names is hashed again: it counts only if it is so. Answers the inode, by which rp_place knows the file again,
+# and the kilobytes free.
 rp_open() {
   rp_decode "$1"
   _rp_part=$_rp_decoded
-  case $_rp_part in */*) mkdir -p "${_rp_part%/*}" ;; esac
-  if [ -f "$_rp_part.part" ] && [ -f "$_rp_part.done" ]; then
+  _rp_said=$(mkdir -p "${_rp_part%/*}" 2>&1)
+  rp_clear_old "$_rp_part"
+  _rp_done=
+  if [ ! -L "$_rp_part.part" ] && [ -f "$_rp_part.part" ] && [ -f "$_rp_part.done" ] &&
+    [ "$(stat -c %s "$_rp_part.part")" = "$2" ]; then
     _rp_done=$(rp_verify_blocks)
   else
-    rm -f "$_rp_part.part" "$_rp_part.done"
-    _rp_done=
-    (umask 077 && : >"$_rp_part.part") && dd if=/dev/null of="$_rp_part.part" bs=1 seek="$2"
-    _rp_status=$?
-    if [ $_rp_status != 0 ]; then
+    rm -rf "$_rp_part.part" "$_rp_part.done"
+    if ! _rp_said=$(
+      umask 077
+      LC_ALL=C dd if=/dev/null of="$_rp_part.part" bs=1 seek="$2" 2>&1
+    ); then
       rm -f "$_rp_part.part"
-      rp_lock
-      rp_end failed
-      rp_unlock
+      rp_why "$_rp_said"
+      rp_say . failed $_rp_why
+      _rp_ended=1
       return
     fi
   fi
+  rp_free "${_rp_part%/*}"
   rp_lock
   printf '%s\n' "$_rp_done" | rp_text blocks
-  rp_end ok
+  rp_end ok "$(stat -c %i "$_rp_part.part")" "$_rp_free"
   rp_unlock
 }
 rp_verify_blocks() {
@@ -113,33 +151,57 @@ rp_verify_blocks() {
   done
 }
 
-# rp_put PART FROM COUNT: the next COUNT bytes of this session's input, into PART. To be run in the session's
-# own shell, whose input they come on; what is written is read again for its hash meanwhile.
+# rp_put PART FROM COUNT [sparse]: the next COUNT bytes of this session's input, into PART; zeros as a hole, if PART
+# has nothing else there yet. To be run in the session's own shell, whose input they come on; what is written is read
+# again for its hash meanwhile.
 rp_put() {
   rp_decode "$1"
-  if dd bs=262144 count="$3" iflag=fullblock,count_bytes \
-    of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc; then
+  _rp_conv=notrunc
+  if [ "$4" = sparse ]; then
+    [ -n "$_rp_sparse" ] || _rp_sparse=$(dd if=/dev/null of=/dev/null conv=sparse && echo ,sparse)
+    _rp_conv=notrunc$_rp_sparse
+  fi
+  if _rp_said=$(
+    LC_ALL=C dd bs=262144 count="$3" iflag=fullblock,count_bytes \
+      of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
+  ); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
   else
     # How much of the block is still to come can't be known, so this session is over.
-    rp_say . failed
+    rp_why "$_rp_said"
+    rp_say . failed $_rp_why
     exit
   fi
 }
+_rp_sparse=
 # rp_put_text PART FROM COUNT ENCODED: the same from ENCODED bytes of base64.
 rp_put_text() {
   rp_decode "$1"
-  rp_input "$3" "$4" |
-    dd bs=262144 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock
-  (rp_put_done "$_rp_decoded" "$2" "$3") &
+  if _rp_said=$(
+    rp_input "$3" "$4" | (
+      LC_ALL=C dd bs=262144 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
+      _rp_status=$?
+      cat >/dev/null
+      exit $_rp_status
+    )
+  ); then
+    (rp_put_done "$_rp_decoded" "$2" "$3") &
+  else
+    rp_why "$_rp_said"
+    rp_say . failed $_rp_why
+  fi
 }
 rp_put_done() {
   _rp_sum=$(rp_range "$1.part" "$2" "$3" | rp_digest)
   _rp_sum=${_rp_sum%% *}
   echo "$2 $3 $_rp_sum" >>"$1.done"
-  rp_lock
-  rp_end ok "$_rp_sum"
-  rp_unlock
+  rp_say . ok "$_rp_sum"
+}
+# rp_has_block PART FROM COUNT: the hash of what is there, as if it had been put.
+rp_has_block() {
+  rp_decode "$1"
+  rp_put_done "$_rp_decoded" "$2" "$3"
+  _rp_ended=1
 }
 
 # rp_check_way COUNT: hashes the next COUNT bytes of the input: whether every byte comes through.
@@ -148,40 +210,62 @@ rp_check_way() {
   rp_say . "${_rp_sum%% *}"
 }
 
-# rp_write PART: the text of the call, in base64, becomes the whole of PART; for small files.
+# rp_write PART TARGET SIZE MODE TIME SUM: the text of the call, in base64, becomes TARGET if it has that SHA-256; for
+# small files.
 rp_write() {
   rp_decode "$1"
-  case $_rp_decoded in */*) mkdir -p "${_rp_decoded%/*}" ;; esac
-  if printf %s "$_rp_text" | base64 -d >"$_rp_decoded.part"; then
-    _rp_sum=$(rp_digest <"$_rp_decoded.part")
-    rp_say . ok "${_rp_sum%% *}"
+  mkdir -p "${_rp_decoded%/*}"
+  rp_clear_old "$_rp_decoded"
+  # A name of its own: what another call writes meanwhile must not be mixed with it.
+  _rp_part=$_rp_decoded.$_rp_self.$_rp_call
+  rp_decode "$2"
+  _rp_answer=
+  if _rp_said=$(
+    umask 077
+    exec 2>&1
+    printf %s "$_rp_text" | LC_ALL=C base64 -d >"$_rp_part.part"
+  ); then
+    _rp_sum=$(rp_digest <"$_rp_part.part")
+    [ "${_rp_sum%% *}" = "$6" ] || _rp_answer=garbled
   else
-    rm -f "$_rp_decoded.part"
-    rp_say . failed
+    _rp_answer=failed
   fi
+  [ -n "$_rp_answer" ] || rp_put_in_place "$4" "$5"
+  rm -f "$_rp_part.part"
+  rp_why "$_rp_said"
+  rp_say . "${_rp_answer:-ok}" $_rp_why
   _rp_ended=1
 }
 
-# rp_place PART TARGET SIZE MODE TIME: the temporary file takes its target's place.
+# rp_place PART TARGET SIZE MODE TIME INODE [over]: the temporary file takes its target's place; with over that of a
+# folder too. PART counts only if it is the file that was opened: another call may have put that one in its place.
 rp_place() {
   rp_decode "$1"
   _rp_part=$_rp_decoded
   rp_decode "$2"
-  _rp_file=$_rp_part.part
-  rp_stat_one
   _rp_answer=
-  if [ "$_rp_size" != "$3" ]; then
-    _rp_answer=size
-  elif [ -d "$_rp_decoded" ]; then
+  _rp_said=
+  if [ "$(stat -c '%s %i' "$_rp_part.part")" = "$3 $6" ]; then
+    if [ "$7" = over ] && [ -d "$_rp_decoded" ]; then
+      if [ -L "$_rp_decoded" ]; then rm -f "$_rp_decoded"; else rm -rf "$_rp_decoded"; fi
+    fi
+    rp_put_in_place "$4" "$5"
+  elif [ "$(stat -c '%s %i' "$_rp_decoded")" != "$3 $6" ]; then
+    _rp_answer=gone
+  fi
+  [ -n "$_rp_answer" ] || rm -f "$_rp_part.part" "$_rp_part.done"
+  rp_why "$_rp_said"
+  rp_say . "${_rp_answer:-ok}" $_rp_why
+  _rp_ended=1
+}
+rp_put_in_place() {
+  if [ -d "$_rp_decoded" ]; then
     _rp_answer=directory
   else
-    chmod "$4" "$_rp_file"
-    touch -d "@$5" "$_rp_file" || touch -d "@${5%%.*}" "$_rp_file"
-    mv -f "$_rp_file" "$_rp_decoded" || _rp_answer=failed
+    chmod "$1" "$_rp_part.part"
+    touch -d "@$2" "$_rp_part.part" || touch -d "@${2%%.*}" "$_rp_part.part"
+    _rp_said=$(LC_ALL=C mv -f "$_rp_part.part" "$_rp_decoded" 2>&1) || _rp_answer=failed
   fi
-  [ -n "$_rp_answer" ] || rm -f "$_rp_part.done"
-  rp_say . "${_rp_answer:-ok}"
-  _rp_ended=1
 }
 
 # rp_discard PART: gives a temporary file up.
@@ -190,74 +274,113 @@ rp_discard() {
   rm -rf "$_rp_decoded.part" "$_rp_decoded.done"
 }
 
-# rp_get FILE FROM COUNT: COUNT bytes of FILE as one frame, then their hash, which is computed meanwhile.
+# rp_get FILE FROM COUNT [sparse]: COUNT bytes of FILE as one frame, then their hash, which is computed meanwhile; of
+# nothing but zeros only the word.
 rp_get() {
   rp_decode "$1"
+  _rp_now=$(stat -L -c %s "$_rp_decoded")
+  if [ ! -r "$_rp_decoded" ] || [ "${_rp_now:-0}" -lt $(($2 + $3)) ]; then
+    rp_say . changed
+  elif [ "$4" = sparse ] &&
+    [ "$(rp_range "$_rp_decoded" "$2" "$3" | tr -d '\000' | head -c 1 | wc -c)" -eq 0 ]; then
+    rp_say . zeros
+  else
+    rp_send "$2" "$3"
+  fi
+  _rp_ended=1
+}
+rp_send() {
   rp_lock
   if [ "$_rp_encoding" = raw ]; then
-    printf '@%s %s d %s %s\n' "$_rp_nonce" "$_rp_call" "$3" "$2"
+    rp_header d "$2" "$1"
     {
       _rp_sum=$(
-        rp_range "$_rp_decoded" "$2" "$3" >&6 &
-        rp_range "$_rp_decoded" "$2" "$3" | rp_digest
+        rp_range "$_rp_decoded" "$1" "$2" >&6 &
+        rp_range "$_rp_decoded" "$1" "$2" | rp_digest
         wait
       )
     } 6>&1
     echo
   else
-    printf '@%s %s d b %s\n' "$_rp_nonce" "$_rp_call" "$2"
-    rp_range "$_rp_decoded" "$2" "$3" | base64
+    rp_header d b "$1"
+    rp_range "$_rp_decoded" "$1" "$2" | base64
     echo .
-    _rp_sum=$(rp_range "$_rp_decoded" "$2" "$3" | rp_digest)
+    _rp_sum=$(rp_range "$_rp_decoded" "$1" "$2" | rp_digest)
   fi
   rp_end ok "${_rp_sum%% *}"
   rp_unlock
 }
 
-# rp_list_tree ROOT: every name below ROOT, each as kind size time mode name NUL target NUL.
+# rp_gathered TYPE TEXT: TEXT, which is base64, as the payload of a frame. Text that takes long to come about is
+# gathered before the lock is taken, so that nobody waits for it.
+rp_gathered() {
+  rp_header "$1" b
+  printf '%s\n.\n' "$2" | cat
+}
+
+# rp_list_tree ROOT [deep]: what is in the folders below ROOT that the text of the call names (./a/b, NUL behind each),
+# or all that is below ROOT: each as kind size time mode name NUL target NUL.
 rp_list_tree() {
   rp_decode "$1"
-  rp_lock
   if cd "$_rp_decoded"; then
+    _rp_pack='cat'
+    if rp_has gzip; then _rp_pack='gzip -1'; fi
+    # shellcheck disable=SC2016 # for the inner shell
     if [ -n "$_rp_gnu" ]; then
-      find . -printf '%y %s %T@ %m %P\0%l\0' | rp_text list
+      _rp_find='exec find "$@" -printf "%y %s %T@ %m %p\\0%l\\0"'
     else
-      find . -exec sh -c "$_rp_program_describe_names" sh {} + | rp_text list
+      _rp_find='exec find "$@" -exec sh -c "$_rp_program_describe_names" sh {} +'
+      export _rp_program_describe_names
     fi
-    rp_end ok
+    _rp_list=$(
+      if [ "$2" = deep ]; then
+        sh -c "$_rp_find" sh .
+      else
+        printf '%b' "$_rp_text" | xargs -0 -r sh -c "set -- \"\$@\" -mindepth 1 -maxdepth 1; $_rp_find" sh
+      fi | $_rp_pack | base64
+    )
+    rp_lock
+    rp_gathered list "$_rp_list"
+    rp_end ok "${_rp_pack%% *}"
+    rp_unlock
   else
-    rp_end none
+    rp_say . none
+    _rp_ended=1
   fi
-  rp_unlock
 }
 
 # rp_unpack STAGE COUNT [ENCODED]: the next COUNT bytes of the input (or ENCODED bytes of base64) are a tar archive,
-# unpacked into STAGE.part; then the SHA-256 of the files that its last file, .runpod-ssh-names, names.
+# unpacked into STAGE.part; then the SHA-256 of the files that its last one, $_rp_names, names.
+_rp_names=.runpod-ssh-000000000000-names.part
 rp_unpack() {
   rp_decode "$1"
   _rp_stage=$_rp_decoded.part
+  mkdir -p "${_rp_stage%/*}"
   rm -rf "$_rp_stage"
-  (umask 077 && mkdir -p "$_rp_stage")
-  rp_input "$2" "$3" | (
-    # The stage is closed to others. busybox takes modes from the umask, whatever -p says, unless it is root.
-    cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf -
-    _rp_status=$?
-    cat >/dev/null
-    exit $_rp_status
-  )
-  _rp_status=$?
-  (
-    cd "$_rp_stage" || exit
-    rp_lock
-    if [ $_rp_status = 0 ] && [ -f .runpod-ssh-names ]; then
-      xargs -0 sha256sum -- <.runpod-ssh-names | rp_sums | rp_text sums
-      rm -f .runpod-ssh-names
+  (umask 077 && mkdir "$_rp_stage")
+  if _rp_said=$(
+    rp_input "$2" "$3" | (
+      # The stage is closed to others. busybox takes modes from the umask, whatever -p says, unless it is root.
+      cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf - 2>&1 >/dev/null
+      _rp_status=$?
+      cat >/dev/null
+      exit $_rp_status
+    )
+  ); then
+    (
+      cd "$_rp_stage" || exit
+      _rp_sums=$(rp_sums <"$_rp_names")
+      rm -f "$_rp_names"
+      rp_lock
+      rp_gathered sums "$_rp_sums"
       rp_end ok
-    else
-      rp_end failed
-    fi
-    rp_unlock
-  ) &
+      rp_unlock
+    ) &
+  else
+    rm -rf "$_rp_stage"
+    rp_why "$_rp_said"
+    rp_say . failed $_rp_why
+  fi
 }
 rp_input() {
   if [ -n "$2" ]; then
@@ -266,22 +389,44 @@ rp_input() {
     dd bs=262144 count="$1" iflag=fullblock,count_bytes
   fi
 }
-# sha256sum puts a backslash before the line of a name with a newline or a backslash in it.
+# The SHA-256 of the files that the input names, in base64. sha256sum puts a backslash before the line of a name with
+# a newline or a backslash in it.
 rp_sums() {
-  sed 's/^\\//' | cut -c 1-64
+  xargs -0 -r sha256sum -- | sed 's/^\\//' | cut -c 1-64 | base64
+}
+# rp_sweep ROOT KEY: removes the stages in ROOT whose sessions are gone. They are called KEY-PID-STARTED-….part.
+rp_sweep() {
+  rp_decode "$1"
+  (
+    set +f
+    for _rp_stage in "$_rp_decoded/$2"-*-*-*.part; do
+      _rp_pid=${_rp_stage##*/"$2"-}
+      _rp_rest=${_rp_pid#*-}
+      _rp_pid=${_rp_pid%%-*}
+      if ! rp_process "$_rp_pid" || [ "$_rp_started" != "${_rp_rest%%-*}" ]; then rm -rf "$_rp_stage"; fi
+    done
+  ) &
 }
 
-# rp_settle_tree STAGE ROOT: moves what was unpacked into its place, file by file, as the text of the call says
-# (settle-tree.sh).
+# rp_settle_tree ROOT [STAGE]: does in ROOT what the text of the call says (settle-tree.sh), with what was unpacked in
+# STAGE, and answers what failed.
 rp_settle_tree() {
   rp_decode "$1"
-  _rp_stage=$_rp_decoded.part
+  _rp_root=$_rp_decoded
   rp_decode "$2"
-  _rp_failed=failed
-  if mkdir -p "$_rp_decoded" && cd "$_rp_decoded"; then
-    _rp_failed=$(printf '%b' "$_rp_text" | xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage")
+  _rp_stage=$_rp_decoded
+  if [ -n "$_rp_stage" ] && [ ! -d "$_rp_stage.part" ]; then
+    rp_say . gone
+    _rp_ended=1
+    return
   fi
-  rm -rf "$_rp_stage"
+  _rp_failed=.
+  if mkdir -p "$_rp_root" && cd "$_rp_root"; then
+    _rp_failed=$(
+      printf '%b' "$_rp_text" | xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage.part"
+    )
+  fi
+  [ -z "$_rp_stage" ] || rm -rf "$_rp_stage.part"
   rp_lock
   printf %s "$_rp_failed" | rp_text failed
   rp_end "${_rp_failed:+failed}"
@@ -294,42 +439,45 @@ rp_settle_tree() {
 rp_get_many() {
   rp_decode "$1"
   cd "$_rp_decoded" || return
-  rp_lock
   if [ "$2" != 0 ]; then
+    rp_lock
     if [ "$_rp_encoding" = raw ]; then
-      printf '@%s %s d %s 0\n' "$_rp_nonce" "$_rp_call" "$2"
+      rp_header d "$2" 0
       rp_one_after_another | rp_range /dev/stdin 0 "$2"
       echo
     else
-      printf '@%s %s d b 0\n' "$_rp_nonce" "$_rp_call"
+      rp_header d b 0
       rp_one_after_another | rp_range /dev/stdin 0 "$2" | base64
       echo .
     fi
+    rp_unlock
   fi
-  printf '%b' "$_rp_text" | xargs -0 sha256sum -- | rp_sums | rp_text sums
-  rp_end ok
-  rp_unlock
-}
-
-# rp_hash_many ROOT: the SHA-256 of the files named in the text of the call.
-rp_hash_many() {
-  rp_decode "$1"
-  cd "$_rp_decoded" || return
-  rp_lock
-  printf '%b' "$_rp_text" | xargs -0 sha256sum -- | rp_sums | rp_text sums
-  rp_end ok
-  rp_unlock
+  rp_hashes
 }
 rp_one_after_another() {
   printf '%b' "$_rp_text" | xargs -0 cat --
   cat /dev/zero
 }
 
+# rp_hash_many ROOT: the SHA-256 of the files named in the text of the call.
+rp_hash_many() {
+  rp_decode "$1"
+  cd "$_rp_decoded" || return
+  rp_hashes
+}
+rp_hashes() {
+  _rp_sums=$(printf '%b' "$_rp_text" | rp_sums)
+  rp_lock
+  rp_gathered sums "$_rp_sums"
+  rp_end ok
+  rp_unlock
+}
+
 # rp_glob PATTERN: the paths that a pattern matches, NUL behind each; the path itself if it is there.
 rp_glob() {
   rp_decode "$1"
   rp_lock
-  if [ -e "$_rp_decoded" ]; then
+  if [ -e "$_rp_decoded" ] || [ -L "$_rp_decoded" ]; then
     printf '%s\000' "$_rp_decoded" | rp_text paths
   else
     (
