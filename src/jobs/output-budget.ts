@@ -7,7 +7,6 @@ export const FRAMING_ROOM = 400;
 const STDOUT_SHARE = 2 / 3;
 /** Of a stream that is too long; its end tells more (results, errors) than its beginning. */
 const HEAD_SHARE = 0.4;
-const NUMBER = new Intl.NumberFormat('en-US');
 
 export type CommandOutput = {
   stdout: StreamPieces;
@@ -101,9 +100,14 @@ function render(stream: StreamPieces, room: number, where: string | undefined): 
 
 function marker(left: number, total: number, where: string | undefined): string {
   const rest = where === undefined ? 'the whole was not kept' : `the whole is on the pod: ${where}`;
-  return `[… ${NUMBER.format(left)} of ${NUMBER.format(total)} bytes left out; ${rest} …]`;
+  return `[… ${grouped(left)} of ${grouped(total)} bytes left out; ${rest} …]`;
 }
 
 const lineEnded = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 const withoutFinalNewline = (text: string): string => (text.endsWith('\n') ? text.slice(0, -1) : text);
+
+/** `49,990,000`; Intl would do it too, but takes 25 ms to load. */
+function grouped(number: number): string {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ',');
+}
