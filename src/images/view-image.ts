@@ -71,7 +71,7 @@ async function read(
   signal: AbortSignal | undefined,
 ): Promise<Buffer> {
   for (let tries = 0; tries < READS; tries++) {
-    const bytes = await image(connection, { program: 'rp_image', words: [word(place.path), count] }, signal);
+    const bytes = await image(connection, { program: 'rp_image', words: [word(place.bytes), count] }, signal);
     if (bytes?.length === count) return bytes;
   }
   throw changedMeanwhile(place.path);
@@ -79,11 +79,11 @@ async function read(
 
 async function drawnSmaller(
   connection: PodConnection,
-  { path }: PodPlace,
+  place: PodPlace,
   { type }: ImageFacts,
   signal: AbortSignal | undefined,
 ): Promise<(ImageFacts & { bytes: Buffer }) | undefined> {
-  const words = [word(path), type, MAX_BYTES, MAX_SIDE];
+  const words = [word(place.bytes), type, MAX_BYTES, MAX_SIDE];
   const bytes = await image(connection, { program: 'rp_smaller_image', words }, signal);
   const facts = bytes && imageFacts(bytes);
   return facts && fits(facts, MAX_SIDE) && isWhole(bytes, facts.type) ? { ...facts, bytes } : undefined;
