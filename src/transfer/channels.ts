@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { Connections } from '../session/connections.ts';
 import { type Session, SessionLost } from '../session/session.ts';
 import { transferPrograms } from './programs.ts';
+import { asTransferFailure } from './transfer-failures.ts';
 
 /** A session that carries files, and how bytes go up over it. */
 export type Channel = { session: Session; raw: boolean };
@@ -35,18 +37,22 @@ export async function overChannels(
   all.addEventListener('abort', closeAll, { once: true });
   const worker = async (number: number): Promise<void> => {
     let misses = 0;
+    let hadOne = number === 0;
     while (!all.aborted) {
       let channel: Channel | undefined;
       try {
         channel = await openChannel(connections, pod, all, open);
+        hadOne = true;
         while (!all.aborted && (await work(channel, () => (misses = 0)))) {}
         return;
       } catch (error) {
         if (all.aborted) return;
         // Beside the first channel each one more is a gain that may be denied (MaxSessions).
-        if (number > 0 && channel === undefined) return;
+        if (!hadOne) return;
         misses += 1;
-        if (!isPassing(error) || misses > TRIES) throw error;
+        if (!isPassing(error) || misses > TRIES) throw asTransferFailure(error);
+        // One that can't be opened just now is no reason to turn in circles.
+        if (channel === undefined) await delay(100 * misses, undefined, { signal: all }).catch(() => {});
       } finally {
         channel?.session.close();
       }

@@ -73,6 +73,7 @@ export async function downloadFolder(
     remove,
   });
   summary.files += difference.changed.filter((entry) => entry.kind === 'file').length;
+  summary.links += difference.changed.filter((entry) => entry.kind === 'symlink').length;
   summary.bytes += bytes;
   summary.sameFiles += difference.same.filter((entry) => entry.kind === 'file').length;
   summary.removed.push(...remove.map((path) => path.toString()));

@@ -10,7 +10,7 @@ export function nameOf(path: Buffer): Buffer {
 /** What has this name in a folder. A source without a name (the topmost folder) takes the folder's own place. */
 export function withName(folder: Buffer, name: Buffer): Buffer {
   if (name.length === 0) return folder;
-  if (!isSafeTreeName(name)) {
+  if (!isSafeTreeName(name) || name.includes('/')) {
     throw new Failure({
       kind: 'bad-input',
       happened: `${JSON.stringify(name.toString())} is no name of a file.`,

@@ -6,6 +6,8 @@ export type TransferSummary = {
   /** Where it is now. */
   places: string[];
   files: number;
+  /** Symbolic links that were made or changed. */
+  links: number;
   bytes: number;
   /** Bytes and files that were there already. */
   sameFiles: number;
@@ -20,18 +22,19 @@ const SHOWN = 20;
 
 /** What upload_file and download_file answer. */
 export function transferAnswer(summary: TransferSummary): { text: string; facts: Record<string, unknown> } {
-  const { direction, places, files, bytes, sameFiles, savedBytes, removed, skipped, seconds, mode } = summary;
+  const { direction, places, files, links, bytes, sameFiles, savedBytes, removed, skipped, seconds, mode } =
+    summary;
   const rate = bytes / Math.max(seconds, 0.001) / 1e6;
   const verb = direction === 'upload' ? 'Uploaded' : 'Downloaded';
   const to = places.slice(0, SHOWN).join(', ');
-  const nothing = files === 0 && sameFiles > 0;
+  const nothing = files + links === 0 && sameFiles > 0;
   const lines = nothing
     ? [
         `Nothing had to travel: ${count(sameFiles, 'file')} already there and unchanged at ${to} (${seconds.toFixed(2)} s).`,
       ]
     : [
         `${verb} to ${to}`,
-        `${count(files, 'file')}, ${amount(bytes)} in ${seconds.toFixed(2)} s, ${rate.toFixed(1)} MB/s; verified by SHA-256 on both sides and renamed into place.`,
+        `${count(files, 'file')}${links > 0 ? ` and ${count(links, 'link')}` : ''}, ${amount(bytes)} in ${seconds.toFixed(2)} s, ${rate.toFixed(1)} MB/s; verified by SHA-256 on both sides and renamed into place.`,
       ];
   if (sameFiles > 0 && files > 0)
     lines.push(`${count(sameFiles, 'file')} already there and unchanged: skipped.`);

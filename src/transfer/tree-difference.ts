@@ -59,12 +59,12 @@ export function removable(
   const surplus: TreeEntry[] = [];
   for (const entry of target) {
     const name = keyOf(entry);
-    const keep = wanted.has(name) || hasFolderIn(kept, name) || isKept(entry);
-    if (!keep) {
+    const keep = hasFolderIn(kept, name) || isKept(entry);
+    if (keep) kept.add(name);
+    if (!keep && !wanted.has(name)) {
       surplus.push(entry);
       continue;
     }
-    if (!wanted.has(name)) kept.add(name);
     for (const folder of foldersOf(name)) needed.add(folder);
   }
   // What is in a folder that gives way to a file goes with it.

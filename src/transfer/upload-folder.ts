@@ -92,6 +92,7 @@ export async function uploadFolder(
     remove: [...remove, ...stale(temporaries)],
   });
   summary.files += difference.changed.filter(({ kind }) => kind === 'file').length;
+  summary.links += difference.changed.filter((entry) => entry.kind === 'symlink').length;
   summary.bytes += bytes;
   summary.sameFiles += difference.same.filter(({ kind }) => kind === 'file').length;
   summary.removed.push(...remove.map((file) => file.toString()));

@@ -33,7 +33,7 @@ export type Summary = Omit<TransferSummary, 'seconds' | 'mode' | 'direction'>;
 export const newIgnoreList = () => ignore({ ignorecase: false, allowRelativePaths: true });
 
 export function newSummary(): Summary {
-  return { places: [], files: 0, bytes: 0, sameFiles: 0, savedBytes: 0, removed: [], skipped: [] };
+  return { places: [], files: 0, links: 0, bytes: 0, sameFiles: 0, savedBytes: 0, removed: [], skipped: [] };
 }
 
 /** Uploads a file, a folder or what a glob matches. Throws Failure. */

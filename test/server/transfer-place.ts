@@ -92,3 +92,10 @@ export async function makeFiles(folder: string, files: Record<string, string | B
     await writeFile(path, content);
   }
 }
+
+/** What is below a folder, with modes, times to the second and contents, in one text to compare. */
+export function treeFacts(folder: string): string {
+  const program =
+    'cd "$0" && find . -mindepth 1 -printf "%P %y %m %Ts %l\\n" | sort && find . -type f -exec sha256sum {} + | sort';
+  return execFileSync('/bin/sh', ['-c', program, folder], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
