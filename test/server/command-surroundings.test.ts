@@ -116,8 +116,9 @@ describe.each(bothModes)('the surroundings of a command in %s mode', (mode) => {
   });
 
   it('has no open files but its own three streams', async () => {
-    const { text } = await run('ls /proc/$$/fd | tr "\\n" " "');
-    expect(text).toMatch(/^0 1 2 (255 )?$/);
+    const { text } = await run('ls /proc/$$/fd; :');
+    // bash holds its script at 255.
+    expect(text).toMatch(/^0\n1\n2(\n255)?$/);
   });
 
   it('is a process group and session of its own', async () => {

@@ -7,19 +7,25 @@ import { bothModes, type PracticeServer, sshProcessesOf, startPracticeServer } f
 
 type Kind = { kind: string; mode: Mode; options: PracticeOptions };
 
-const shells = (['dash', 'busybox', 'fish', 'zsh', 'tcsh'] as const).flatMap((shell) =>
-  bothModes.map((mode): Kind => ({ kind: `${shell} for a login shell`, mode, options: { shell } })),
-);
+const shells: Kind[] = [
+  ...(['busybox', 'fish'] as const).flatMap((shell) => bothModes.map((mode) => ({ shell, mode }))),
+  { shell: 'dash', mode: 'direct' } as const,
+  { shell: 'zsh', mode: 'proxy' } as const,
+  { shell: 'tcsh', mode: 'proxy' } as const,
+].map(({ shell, mode }) => ({ kind: `${shell} for a login shell`, mode, options: { shell } }));
 const gateways: Kind[] = (['cooked', 'seven-bit', 'newlines'] as const).map((gatewayTerminal) => ({
   kind: `a gateway whose terminal is ${gatewayTerminal}`,
   mode: 'proxy',
   options: { gatewayTerminal },
 }));
 const others: Kind[] = [
-  { kind: 'a banner that takes three seconds', mode: 'proxy', options: { slowBannerMs: 3_000 } },
+  {
+    kind: 'a banner that takes three seconds, and a workdir with blanks',
+    mode: 'proxy',
+    options: { slowBannerMs: 3_000, workdir: '/var/tmp/a workdir of tests' },
+  },
   { kind: 'a gateway that cuts what is idle for a second', mode: 'proxy', options: { gatewayIdleMs: 1_000 } },
   { kind: 'no tmux and dash', mode: 'proxy', options: { shell: 'dash', tmux: false } },
-  { kind: 'a workdir with blanks', mode: 'proxy', options: { workdir: '/var/tmp/a workdir of tests' } },
 ];
 
 /** Characters whose UTF-8 has every byte that UTF-8 can have, and what shells and terminals stumble over. */

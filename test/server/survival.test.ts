@@ -24,7 +24,7 @@ describe.each(bothModes)('a command in %s mode', (mode) => {
 
   it.each(Object.keys(troubles))('survives: %s', async (name) => {
     const trouble = troubles[name];
-    const { command, lines } = numberedLines('one', 2);
+    const { command, lines } = numberedLines('one', 1.5);
     const answer = run(command);
     await delay(600);
     await trouble?.(server.hop);
@@ -32,16 +32,16 @@ describe.each(bothModes)('a command in %s mode', (mode) => {
   });
 
   it('survives one trouble after the other', async () => {
-    const { command, lines } = numberedLines('all', 6);
+    const { command, lines } = numberedLines('all', 5);
     const answer = run(command);
     for (const trouble of Object.values(troubles)) {
-      await delay(500);
+      await delay(300);
       await trouble(server.hop);
     }
     await expectWhole(server, 'all', lines, await answer);
   });
 
-  it.each([0, 1, 2, 4, 8, 15, 30])('runs once when it is cut %d ms after the call', async (ms) => {
+  it.each([0, 1, 3, 8, 30])('runs once when it is cut %d ms after the call', async (ms) => {
     const answer = run('echo ran >>~/ran-once; sleep 0.1; echo done; exit 17');
     await delay(ms);
     server.hop.cut();
@@ -59,7 +59,7 @@ describe.each(bothModes)('a command in %s mode', (mode) => {
     expect((await run('cat ~/ran-slow; rm ~/ran-slow')).text).toBe('ran');
   });
 
-  it.each([0, 2, 5, 10, 20, 40, 80])('starts a job once when it is cut %d ms after the call', async (ms) => {
+  it.each([0, 5, 20, 80])('starts a job once when it is cut %d ms after the call', async (ms) => {
     const session_name = `cut-${ms}`;
     const started = server.call('start_background_job', {
       session_name,
