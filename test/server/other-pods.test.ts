@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PracticeOptions } from '../../fixtures/practice-pod.ts';
@@ -46,7 +47,10 @@ describe.each([...shells, ...gateways, ...others])('a pod with $kind, in $mode m
   beforeAll(async () => {
     server = await startPracticeServer(mode, options);
   });
-  afterAll(() => server?.stop());
+  afterAll(async () => {
+    await server?.stop();
+    if (options.workdir !== undefined) await rm(options.workdir, { recursive: true, force: true });
+  });
 
   it('runs commands, byte for byte', async () => {
     expect((await run('echo out; echo err >&2; exit 3')).text).toBe('out\n[stderr]\nerr\n[exit_code: 3]');
