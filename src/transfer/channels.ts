@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Failure } from '../failure.ts';
+import { Failure, type FailureKind } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { Connections } from '../session/connections.ts';
 import { type Session, SessionLost } from '../session/session.ts';
@@ -50,9 +50,10 @@ export async function overChannels(
         // Beside the first channel each one more is a gain that may be denied (MaxSessions).
         if (!hadOne) return;
         misses += 1;
-        if (!isPassing(error) || misses > TRIES) throw asTransferFailure(error);
+        if (!isPassing(error, channel === undefined) || misses > TRIES) throw asTransferFailure(error);
+        if (channel) await bury(connections, pod, channel.session, all);
         // One that can't be opened just now is no reason to turn in circles.
-        if (channel === undefined) await delay(100 * misses, undefined, { signal: all }).catch(() => {});
+        else await delay(100 * misses, undefined, { signal: all }).catch(() => {});
       } finally {
         channel?.session.close();
       }
@@ -68,14 +69,35 @@ export async function overChannels(
   }
 }
 
-function isPassing(error: unknown): boolean {
+/** Failures that another try doesn't change. What else keeps a channel from opening may be the end of its master. */
+const LASTING: FailureKind[] = [
+  'permission-denied',
+  'too-many-keys',
+  'passphrase-needed',
+  'host-key-changed',
+  'name-not-found',
+  'config-rejected',
+  'no-ssh',
+];
+
+function isPassing(error: unknown, wasOpening: boolean): boolean {
   if (error instanceof SessionLost) return true;
-  return (
-    error instanceof Failure &&
-    ['refused', 'timed-out', 'connection-lost', 'unreachable', 'session-refused', 'lost-contact'].includes(
-      error.kind,
-    )
-  );
+  if (!(error instanceof Failure)) return false;
+  return wasOpening ? !LASTING.includes(error.kind) : error.kind === 'lost-contact';
+}
+
+/** Ends on the pod what may still run of a lost channel: what is still on its way must not be written any more. */
+async function bury(
+  connections: Connections,
+  pod: Pod,
+  { description: { pid, started } }: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  const main = await connections
+    .to(pod)
+    .session({ signal })
+    .catch(() => undefined);
+  main?.housekeep('rp_bury', [pid, started]);
 }
 
 async function openChannel(

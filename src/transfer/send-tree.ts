@@ -158,11 +158,12 @@ async function sendBatches(
   const { roundTripMs } = job.place;
   const count = Math.min(batches.length, channelsFor(bytes, { roundTripMs, mode }));
   const queue = batches.map((batch, number) => ({ batch, number, tries: 0 }));
+  const lost: Buffer[] = [];
   await overChannels({ connections, pod: connection.pod, count, signal }, async (channel, delivered) => {
     const next = queue.shift();
     if (!next) return false;
     try {
-      if (!(await sendBatch(transfer, channel, job, next, last))) {
+      if (!(await sendBatch(transfer, channel, job, next, { last, lost }))) {
         next.tries += 1;
         if (next.tries === TRIES) throw garbled(`A part of ${job.root.toString()}`);
         queue.push(next);
@@ -174,6 +175,11 @@ async function sendBatches(
     delivered();
     return queue.length > 0;
   });
+  for (const stage of lost) await discard(transfer, stage);
+}
+
+async function discard({ connection, signal }: Transfer, stage: Buffer): Promise<void> {
+  await ask(connection, { program: 'rp_discard', words: [word(stage)] }, signal).catch(() => {});
 }
 
 /** Sends an archive and puts what was in it in place; false if it didn't arrive as it was sent. */
@@ -182,7 +188,7 @@ async function sendBatch(
   channel: Channel,
   job: SendTreeJob,
   { batch, number }: { batch: Batch; number: number },
-  last: Buffer[],
+  { last, lost }: { last: Buffer[]; lost: Buffer[] },
 ): Promise<boolean> {
   // The session is in the name, so that stages whose sessions are gone can be told (rp_sweep).
   const { pid, started } = channel.session.description;
@@ -205,10 +211,8 @@ async function sendBatch(
     transfer.moved(-bytes);
     return false;
   } catch (error) {
-    const words = [word(stage)];
-    if (isFinal(error)) {
-      await ask(transfer.connection, { program: 'rp_discard', words }, transfer.signal).catch(() => {});
-    }
+    if (isFinal(error)) await discard(transfer, stage);
+    else lost.push(stage);
     throw error;
   }
 }

@@ -390,9 +390,9 @@ rp_input() {
   fi
 }
 # The SHA-256 of the files that the input names, in base64. sha256sum puts a backslash before the line of a name with
-# a newline or a backslash in it.
+# a newline or a backslash in it; that of busybox lets the name go on in the next line.
 rp_sums() {
-  xargs -0 -r sha256sum -- | sed 's/^\\//' | cut -c 1-64 | base64
+  xargs -0 -r sha256sum -- | sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\)  .*/\1/p' | base64
 }
 # rp_sweep ROOT KEY: removes the stages in ROOT whose sessions are gone. They are called KEY-PID-STARTED-….part.
 rp_sweep() {
