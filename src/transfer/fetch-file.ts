@@ -17,6 +17,7 @@ import { failedOnPod, isFinal, placeFailure, sourceChanged } from './transfer-fa
 const INLINE_BYTES = 128 * 1024;
 /** How often a file may be taken away under our hands by another transfer to the same place. */
 const TRIES = 3;
+const OPEN_TRIES = 20;
 
 /**
  * Fetches one file from the pod into `target`: to a temporary name beside it, verified by SHA-256 computed on both
@@ -115,9 +116,16 @@ function openPart(part: Buffer): { file: number; fresh: boolean } {
       // Something else has that name, or nothing.
     }
   }
-  rmSync(path, { force: true, recursive: true });
-  rmSync(withEnding(part, '.done'), { force: true, recursive: true });
-  return { file: openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), fresh: true };
+  for (let tries = 1; ; tries++) {
+    rmSync(path, { force: true, recursive: true });
+    rmSync(withEnding(part, '.done'), { force: true, recursive: true });
+    try {
+      return { file: openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), fresh: true };
+    } catch (error) {
+      // Another transfer of the same file has made its own in between.
+      if (codeOf(error) !== 'EEXIST' || tries === OPEN_TRIES) throw error;
+    }
+  }
 }
 
 function readDone(part: Buffer): string | undefined {
