@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -131,6 +132,27 @@ describe.each(bothModes)('one file in %s mode', (mode) => {
     await symlink('target.txt', here('link.txt'));
     succeeded(await place.download('link.txt', 'link.txt'));
     expect(await readFile(here('target.txt'), 'utf8')).toBe('new');
+  });
+
+  it('with holes keeps them, and they don’t travel', async () => {
+    execFileSync('/bin/sh', [
+      '-c',
+      'truncate -s 64M "$0" && printf middle | dd of="$0" bs=1 seek=40000000 conv=notrunc 2>/dev/null && truncate -s 64000001 "$0"',
+      here('sparse'),
+    ]);
+    const before = place.hop.bytes();
+    succeeded(await place.upload('sparse', 'sparse'));
+    const sent = await stat(there('sparse'));
+    expect(sent.size).toBe(64_000_001);
+    expect(sent.blocks * 512).toBeLessThan(2_000_000);
+    succeeded(await place.download('sparse', 'sparse-back'));
+    const back = await stat(here('sparse-back'));
+    expect(back.size).toBe(64_000_001);
+    expect(back.blocks * 512).toBeLessThan(2_000_000);
+    execFileSync('cmp', [here('sparse'), here('sparse-back')]);
+    execFileSync('cmp', [here('sparse'), there('sparse')]);
+    const { up, down } = place.hop.bytes();
+    expect(up + down - before.up - before.down).toBeLessThan(40_000_000);
   });
 
   it('can be several that a pattern matches, unless a file has just that name', async () => {

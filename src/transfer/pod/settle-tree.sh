@@ -21,9 +21,8 @@ for folder do
   shift
   name=${folder##*/}
   if [ ! -L "$to/$name" ] && [ -d "$to/$name" ]; then
-    find "$folder" -mindepth 1 -maxdepth 1 \
-      \( -type d -exec sh -c "eval \"\$move_folders\"" sh "$to/$name" {} + \) -o \
-      -exec sh -c "$move_files" sh "$to/$name" {} +
+    find "$folder" -mindepth 1 -maxdepth 1 -type d -exec sh -c "eval \"\$move_folders\"" sh "$to/$name" {} +
+    find "$folder" -mindepth 1 -maxdepth 1 ! -type d -exec sh -c "$move_files" sh "$to/$name" {} +
     continue
   fi
   if [ -L "$to/$name" ] || [ -e "$to/$name" ]; then rm -f "$to/$name"; fi
@@ -44,8 +43,9 @@ for record do
     if [ ! -L "./$path" ] && [ -d "./$path" ]; then rm -rf "./$path" || printf '%s\n' "$path"; fi
     ;;
   m)
-    find "$stage" -mindepth 1 -maxdepth 1 \
-      \( -type d -exec sh -c 'eval "$move_folders"' sh . {} + \) -o -exec sh -c "$move_files" sh . {} + || echo .
+    # Two, since busybox's forgets what it has gathered in brackets.
+    find "$stage" -mindepth 1 -maxdepth 1 -type d -exec sh -c 'eval "$move_folders"' sh . {} + || echo .
+    find "$stage" -mindepth 1 -maxdepth 1 ! -type d -exec sh -c "$move_files" sh . {} + || echo .
     ;;
   s)
     # Nothing may go with it that has not been moved.
