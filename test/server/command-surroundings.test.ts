@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canMakeNamespaces } from '../../fixtures/namespaces.ts';
 import { bothModes, type PracticeServer, startPracticeServer } from './practice-server.ts';
 
 const environment = {
@@ -128,7 +129,7 @@ describe.each(bothModes)('the surroundings of a command in %s mode', (mode) => {
   });
 });
 
-describe.runIf(process.getuid?.() === 0).each(bothModes)(
+describe.runIf(canMakeNamespaces()).each(bothModes)(
   'the environment where PID 1 keeps its own to itself, in %s mode',
   (mode) => {
     let server: PracticeServer;

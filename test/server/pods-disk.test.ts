@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { canMakeNamespaces } from '../../fixtures/namespaces.ts';
 import {
   type Answer,
   type PracticeServer,
@@ -19,7 +20,7 @@ const kinds = [
 ] as const;
 
 // It takes root to give the pod such a disk.
-describe.runIf(process.getuid?.() === 0).each(kinds)(
+describe.runIf(canMakeNamespaces()).each(kinds)(
   'on a pod whose disk is $disk, in $mode mode',
   ({ mode, spoil, tmux }) => {
     let server: PracticeServer;

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canMakeNamespaces } from '../../fixtures/namespaces.ts';
 import { bothModes } from './practice-server.ts';
 import {
   leftoversIn,
@@ -12,7 +13,7 @@ import {
 } from './transfer-place.ts';
 
 const MIB = 1024 * 1024;
-const isRoot = process.getuid?.() === 0;
+const isRoot = canMakeNamespaces();
 
 /** Disks of a few megabytes, for which one has to be root. */
 describe.runIf(isRoot).each(bothModes)('a full disk in %s mode', (mode) => {
