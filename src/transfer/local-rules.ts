@@ -29,11 +29,12 @@ export async function loadLocalRules({
   };
   const realHome = await realpath(homeDir).catch(() => homeDir);
   const fallback = cwd === '/' ? [] : [cwd];
-  const places = [...protectedPlacesIn(realHome), ...protectedPlacesIn(homeDir)];
+  const inHome = protectedPlacesIn(realHome);
+  const places = await real([...inHome, ...protectedPlacesIn(homeDir)]);
   return {
     roots: await real(roots ?? fallback),
     extraDirs: await real(splitLocalDirs(localDirs)),
     homeDir: realHome,
-    alsoProtected: [...new Set(await real(places))],
+    alsoProtected: [...new Set(places.filter((place) => !inHome.includes(place)))],
   };
 }

@@ -138,16 +138,32 @@ export type Intent = 'read' | 'write';
  */
 export function protectedReason(realPath: string, homeDir: string, intent: Intent): string | undefined {
   const path = comparable(realPath);
-  const home = comparable(homeDir);
-  for (const place of IN_HOME) {
-    if (isWithin(path, posix.join(home, comparable(place)))) return `~/${place} is protected`;
+  const { places, ourOwn } = protectedIn(homeDir);
+  for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
+    const reason = places.get(end < 0 ? path : path.slice(0, end));
+    if (reason) return reason;
+    if (end < 0) break;
   }
   // Our own files name the pods and hold their keys' places: runpod-ssh.json, runpod-ssh/…
-  if (path.startsWith(posix.join(home, '.config/runpod-ssh'))) return '~/.config/runpod-ssh* is protected';
-  for (const place of ON_MACHINE) {
-    if (isWithin(path, comparable(place))) return `${place} is protected`;
-  }
+  if (path.startsWith(ourOwn)) return '~/.config/runpod-ssh* is protected';
   return reasonByName(path.split('/'), intent);
+}
+
+type Protected = { places: Map<string, string>; ourOwn: string };
+const known = new Map<string, Protected>();
+
+/** Every protected place, spelled as `comparable` does, and why it is one: made once, since trees have many files. */
+function protectedIn(homeDir: string): Protected {
+  const before = known.get(homeDir);
+  if (before) return before;
+  const home = comparable(homeDir);
+  const places = new Map([
+    ...ON_MACHINE.map((place) => [comparable(place), `${place} is protected`] as const),
+    ...IN_HOME.map((place) => [posix.join(home, comparable(place)), `~/${place} is protected`] as const),
+  ]);
+  const found = { places, ourOwn: posix.join(home, '.config/runpod-ssh') };
+  known.set(homeDir, found);
+  return found;
 }
 
 /** Every place in this home folder whose real path has to be known too, since it may be a link to somewhere else. */
@@ -168,13 +184,17 @@ export function isWithin(path: string, folder: string): boolean {
  * finding a file.
  */
 export function comparable(path: string): string {
-  // Upper case first, for the letters that only it brings together (ß, ſ, the Kelvin sign).
-  const folded = path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
-  const visible = folded.replace(/\p{Default_Ignorable_Code_Point}/gu, '');
+  const visible = /^[ -~]*$/.test(path) ? path.toLowerCase() : folded(path);
   // The data volume of macOS can be reached by two paths (firmlinks), which realpath doesn't resolve.
   return visible
     .replace(/^\/system\/volumes\/data(?=\/)/, '')
     .replace(/^\/private(?=\/(?:etc|var|tmp)(?:\/|$))/, '');
+}
+
+function folded(path: string): string {
+  // Upper case first, for the letters that only it brings together (ß, ſ, the Kelvin sign).
+  const oneCase = path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+  return oneCase.replace(/\p{Default_Ignorable_Code_Point}/gu, '');
 }
 
 function reasonByName(names: string[], intent: Intent): string | undefined {
