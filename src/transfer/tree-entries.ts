@@ -1,5 +1,6 @@
-import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { codeOf } from './error-code.ts';
 import type { GitIgnore, PatternList } from './ignore-rules.ts';
@@ -37,7 +38,7 @@ export type TreeOptions = {
 };
 
 const MAX_ENTRIES = 1_000_000;
-/** So many files are looked at together: more than libuv's four threads, few enough to stop soon. */
+/** So many files are looked at before anything else gets its turn. */
 const AT_ONCE = 32;
 const SLASH = Buffer.from('/');
 
@@ -70,7 +71,9 @@ class TreeWalk {
       await this.#options.gitIgnore?.enter(folder.toString('utf8'), this.#absolute(folder));
       for (let i = 0; i < names.length; i += AT_ONCE) {
         this.#options.signal?.throwIfAborted();
-        await Promise.all(names.slice(i, i + AT_ONCE).map((name) => this.#visit(join(folder, name))));
+        // Without promises: one costs ten times as much as the look itself.
+        for (const name of names.slice(i, i + AT_ONCE)) this.#visit(join(folder, name));
+        await setImmediate();
       }
     }
   }
@@ -94,11 +97,14 @@ class TreeWalk {
     }
   }
 
-  async #visit(path: Buffer): Promise<void> {
-    const stats = await lstat(this.#absolute(path), { bigint: true }).catch(() => undefined);
+  #visit(path: Buffer): void {
+    const stats = attempt(() => lstatSync(this.#absolute(path), { bigint: true, throwIfNoEntry: false }));
     if (!stats || this.#isLeftOut(path, stats.isDirectory())) return;
     const refusal = this.#options.refuse?.(this.#absolute(path).toString('utf8'));
-    if (refusal !== undefined) return this.#skip(path, refusal);
+    if (refusal !== undefined) {
+      this.#skip(path, refusal);
+      return;
+    }
     const common = { path, mode: Number(stats.mode & 0o7777n), mtimeNs: stats.mtimeNs };
     if (stats.isFile()) {
       this.#add({ ...common, kind: 'file', size: Number(stats.size) });
@@ -106,7 +112,7 @@ class TreeWalk {
       this.#add({ ...common, kind: 'directory' });
       if (this.#options.enters?.(path) ?? true) this.#folders.push(path);
     } else if (stats.isSymbolicLink()) {
-      const target = await readlink(this.#absolute(path), { encoding: 'buffer' }).catch(() => undefined);
+      const target = attempt(() => readlinkSync(this.#absolute(path), { encoding: 'buffer' }));
       if (target) this.#add({ ...common, kind: 'symlink', target });
     } else {
       this.#skip(path, specialKind(stats));
@@ -135,6 +141,15 @@ class TreeWalk {
 
   #skip(path: Buffer, why: string): void {
     this.#skipped.push({ path, why });
+  }
+}
+
+/** What vanishes or can't be looked at is not listed. */
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
   }
 }
 
