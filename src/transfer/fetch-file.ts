@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { word } from '../session/request.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
 import { overChannels } from './channels.ts';
@@ -90,7 +91,7 @@ async function fetchOnce(
   try {
     const inode = fstatSync(file, { bigint: true }).ino;
     ftruncateSync(file, source.size);
-    const done = fresh ? [] : blocksThere(file, part, source.size);
+    const done = fresh ? [] : await blocksThere(file, part, source.size);
     const saved = done.reduce((sum, { count }) => sum + count, 0);
     await checkRoomHere(target, Math.min(source.size, source.storedBytes) - saved);
     if (source.size > INLINE_BYTES) await fetchBlocks(transfer, source, { file, fresh, part, done });
@@ -172,14 +173,15 @@ async function fetchBlocks(
   if (queue.length > 0) throw failedOnPod(source.path, transfer);
 }
 
-/** Which blocks an earlier try has brought; each is hashed again. */
-function blocksThere(file: number, part: Buffer, size: number): Block[] {
+/** Which blocks an earlier try has brought; each is hashed again, and others get their turn in between. */
+async function blocksThere(file: number, part: Buffer, size: number): Promise<Block[]> {
   const done: Block[] = [];
   for (const line of new Set((readDone(part) ?? '').split('\n'))) {
     const found = /^(\d+) (\d+) ([0-9a-f]{64})$/.exec(line);
     if (!found) continue;
     const block = { from: Number(found[1]), count: Number(found[2]) };
     if (block.from + block.count <= size && hashOfBlock(file, block) === found[3]) done.push(block);
+    await setImmediate();
   }
   return done;
 }

@@ -23,7 +23,7 @@ fi
 
 # rp_range FILE FROM COUNT
 rp_range() {
-  dd if="$1" bs=262144 skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock
+  dd if="$1" bs=65536 skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock
 }
 
 # rp_why WORDS: sets _rp_why to what kept a program from writing, as far as its words tell.
@@ -162,7 +162,7 @@ rp_put() {
     _rp_conv=notrunc$_rp_sparse
   fi
   if _rp_said=$(
-    LC_ALL=C dd bs=262144 count="$3" iflag=fullblock,count_bytes \
+    LC_ALL=C dd bs=65536 count="$3" iflag=fullblock,count_bytes \
       of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
   ); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
@@ -179,7 +179,7 @@ rp_put_text() {
   rp_decode "$1"
   if _rp_said=$(
     rp_input "$3" "$4" | (
-      LC_ALL=C dd bs=262144 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
+      LC_ALL=C dd bs=65536 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
       _rp_status=$?
       cat >/dev/null
       exit $_rp_status
@@ -386,7 +386,7 @@ rp_input() {
   if [ -n "$2" ]; then
     dd bs=4096 count="$2" iflag=fullblock,count_bytes | base64 -d
   else
-    dd bs=262144 count="$1" iflag=fullblock,count_bytes
+    dd bs=65536 count="$1" iflag=fullblock,count_bytes
   fi
 }
 # The SHA-256 of the files that the input names, in base64. sha256sum puts a backslash before the line of a name with
