@@ -7,6 +7,7 @@ import { serve } from './server.ts';
 import { Connections } from './session/connections.ts';
 import { sweepSockets } from './session/open-on-pod.ts';
 import { PodConfig } from './ssh/pod-config.ts';
+import { Channels } from './transfer/channels.ts';
 
 /** How long ssh may take to end before we end without it; a client like Claude Code kills after half a second. */
 const LEAVE_MS = 250;
@@ -51,6 +52,7 @@ export async function serveTools({ answered }: { answered: RequestId | undefined
     base: {
       pod,
       connections,
+      channels: new Channels(connections),
       saved,
       save: (chosen) => savePod(chosen, { homeDir }),
       homeDir,

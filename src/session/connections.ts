@@ -25,6 +25,7 @@ export type ConnectionsOptions = {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<string, PodConnection>();
+  readonly #beside = new Set<Session>();
   readonly #ended = new AbortController();
   /** What is being tried out, which leaves files if it doesn't come to its end. */
   readonly #trials = new Set<Promise<unknown>>();
@@ -97,17 +98,22 @@ export class Connections {
   async beside(pod: Pod, programs: string[], signal?: AbortSignal): Promise<Session> {
     const { config } = this.#options;
     const main = await this.to(pod).session(signal ? { signal } : {});
-    return this.#explained(pod, () =>
+    const session = await this.#explained(pod, () =>
       openBeside(pod, main, { ...this.#opening(config.files, signal), programs }),
     );
+    this.#beside.add(session);
+    void session.lost.then(() => this.#beside.delete(session));
+    return session;
   }
 
   /** Ends all connections, and resolves when nothing is left of them here. What runs on the pods goes on. */
   async closeAll(): Promise<void> {
     this.#ended.abort();
+    const beside = [...this.#beside];
+    for (const session of beside) session.close();
     const closing = [...this.#open.values()].map((connection) => connection.close());
     this.#open.clear();
-    await Promise.allSettled([...closing, ...this.#trials]);
+    await Promise.allSettled([...closing, ...beside.map(({ wire }) => wire.ended), ...this.#trials]);
   }
 
   #session(pod: Pod, files: OwnFiles, signal: AbortSignal): Promise<Session> {

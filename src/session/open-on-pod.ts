@@ -43,7 +43,8 @@ export async function openOnPod(
 
 /**
  * A further session beside the pod's own: over its control master in direct mode, over a connection of its own
- * through the gateway, of which nobody knows that it shares one. Throws NoSession; Failure `no-ssh`.
+ * through the gateway, of which nobody knows that it shares one. Once it is open `signal` doesn't end it any more.
+ * Throws NoSession; Failure `no-ssh`.
  */
 export async function openBeside(
   pod: Pod,
@@ -56,8 +57,16 @@ export async function openBeside(
     controlPath === undefined
       ? terminalSession({ ...target, connectTimeoutMs: CONNECT_MS })
       : throughMaster({ ...target, controlPath, command: DIRECT_COMMAND });
-  const child = await spawnSsh('ssh', argv, { env, signal });
-  return openSession(sshWire(child), { mode: pod.mode, programs, timeoutMs: OPEN_MS });
+  const opening = new AbortController();
+  const giveUp = (): void => opening.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', giveUp);
+  try {
+    const child = await spawnSsh('ssh', argv, { env, signal: opening.signal });
+    return await openSession(sshWire(child), { mode: pod.mode, programs, timeoutMs: OPEN_MS });
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
 }
 
 /** Removes what servers that are gone have left in the folder of control sockets. */

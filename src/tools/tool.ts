@@ -4,6 +4,7 @@ import type { Pod } from '../pods/pod.ts';
 import type { SavedPods } from '../pods/saved.ts';
 import type { Connections } from '../session/connections.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
+import type { Channels } from '../transfer/channels.ts';
 
 /** What a tool answers: text for the agent, and the same facts for programs. */
 export type Answer = {
@@ -19,6 +20,7 @@ export type Context = {
   /** The connection to the current pod. Throws Failure `no-pod`. */
   pod(): Promise<PodConnection>;
   connections: Connections;
+  channels: Channels;
   saved(): Promise<SavedPods>;
   save(pod: Pod): Promise<{ keptBroken?: string }>;
   homeDir: string;

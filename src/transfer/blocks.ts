@@ -19,12 +19,13 @@ export function channelsFor(
   return roundTripMs < NEAR_MS ? 1 : Math.min(useful, MOST_CHANNELS);
 }
 
+/** How a file is cut; `clean`: bytes travel as they are, not in base64. */
+export type Cut = { channels: number; mode: 'direct' | 'proxy'; clean: boolean };
+
 /** Cuts a file into blocks: large enough to cost little each, small enough to be shared out and done again. */
-export function blocksOf(
-  size: number,
-  { channels, mode }: { channels: number; mode: 'direct' | 'proxy' },
-): Block[] {
-  const most = mode === 'proxy' ? 2 * MIB : 16 * MIB;
+export function blocksOf(size: number, { channels, mode, clean }: Cut): Block[] {
+  // base64 is held in memory until a block of it is whole.
+  const most = (mode === 'direct' ? 16 : clean ? 8 : 2) * MIB;
   const fair = Math.ceil(size / (channels * 4) / MIB) * MIB;
   const count = Math.min(most, Math.max(MIB, fair));
   const blocks: Block[] = [];
@@ -33,11 +34,7 @@ export function blocksOf(
 }
 
 /** What is left to do when `done` has been found to be there already; blocks may have been cut otherwise then. */
-export function missing(
-  size: number,
-  done: readonly Block[],
-  cut: { channels: number; mode: 'direct' | 'proxy' },
-): Block[] {
+export function missing(size: number, done: readonly Block[], cut: Cut): Block[] {
   const sorted = [...done].sort((one, other) => one.from - other.from);
   const gaps: Block[] = [];
   let at = 0;

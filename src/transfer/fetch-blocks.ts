@@ -4,7 +4,7 @@ import { appendFile } from 'node:fs/promises';
 import type { Frame } from '../session/frame-reader.ts';
 import { word } from '../session/request.ts';
 import type { Block } from './blocks.ts';
-import type { Channel } from './channels.ts';
+import type { Channel } from './open-channel.ts';
 import type { PodPlace } from './pod-files.ts';
 import type { Transfer } from './transfer.ts';
 import { sourceChanged } from './transfer-failures.ts';

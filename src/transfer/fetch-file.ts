@@ -3,7 +3,6 @@ import { chmod, lstat, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises';
 import { word } from '../session/request.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
-import { overChannels } from './channels.ts';
 import { codeOf } from './error-code.ts';
 import { fetchSome, hashOfBlock, IncomingBlock } from './fetch-blocks.ts';
 import { localWriteFailure } from './local-failures.ts';
@@ -45,7 +44,10 @@ export async function fetchFile(
         return saved;
       }
       // Another transfer of the same file was faster; what it has put in place is what we have written too.
-      if (await isSame(target, inode)) return saved;
+      if (await isSame(target, inode)) {
+        await rm(withEnding(part, '.done'), { force: true });
+        return saved;
+      }
       if (tries === TRIES) throw placeFailure('gone', target.toString());
       transfer.moved(-source.size);
     }
@@ -158,16 +160,17 @@ async function fetchBlocks(
   source: PodPlace,
   { file, fresh, part, done }: { file: number; fresh: boolean; part: Buffer; done: Block[] },
 ): Promise<void> {
-  const { connection, connections, signal } = transfer;
+  const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
   const saved = done.reduce((sum, { count }) => sum + count, 0);
   transfer.moved(saved);
   const count = channelsFor(source.size - saved, { roundTripMs: source.roundTripMs, mode });
-  const queue = missing(source.size, done, { channels: count, mode });
+  const { clean } = await connection.session({ signal });
+  const queue = missing(source.size, done, { channels: count, mode, clean });
   const sparse = source.storedBytes < source.size;
   const job = { source, file, fresh, done: withEnding(part, '.done'), queue, sparse, repeats: { left: 3 } };
-  await overChannels(
-    { connections, pod: connection.pod, count: Math.min(count, queue.length), signal },
+  await channels.over(
+    { pod: connection.pod, count: Math.min(count, queue.length), signal },
     (channel, delivered) => fetchSome(transfer, channel, job, delivered),
   );
   if (queue.length > 0) throw failedOnPod(source.path, transfer);

@@ -3,9 +3,9 @@ import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } fr
 import { rename, rm } from 'node:fs/promises';
 import type { Frame } from '../session/frame-reader.ts';
 import { word } from '../session/request.ts';
-import type { Channel } from './channels.ts';
 import { clearFolder } from './fetch-file.ts';
 import { newDownload, ownPart } from './local-parts.ts';
+import type { Channel } from './open-channel.ts';
 import { nodeTime } from './times.ts';
 import type { Transfer } from './transfer.ts';
 import { sourceChanged } from './transfer-failures.ts';

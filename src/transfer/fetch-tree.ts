@@ -1,7 +1,6 @@
 import { chmod, lstat, mkdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
 import { channelsFor } from './blocks.ts';
-import { overChannels } from './channels.ts';
 import { codeOf } from './error-code.ts';
 import { clearFolder, fetchFile } from './fetch-file.ts';
 import { type FileEntry, fetchMany } from './fetch-many.ts';
@@ -144,12 +143,12 @@ async function fetchBatches(
   files: FileEntry[],
 ): Promise<void> {
   if (files.length === 0) return;
-  const { connection, connections, signal } = transfer;
+  const { connection, channels, signal } = transfer;
   const queue = batchesOf(files).map((batch) => ({ batch, tries: 0 }));
   const { mode } = connection.pod;
   const { roundTripMs } = place;
   const count = Math.min(queue.length, channelsFor(totalBytes(files), { roundTripMs, mode }));
-  await overChannels({ connections, pod: connection.pod, count, signal }, async (channel, delivered) => {
+  await channels.over({ pod: connection.pod, count, signal }, async (channel, delivered) => {
     const next = queue.shift();
     if (!next) return false;
     let wrong: FileEntry[];

@@ -1,5 +1,5 @@
-import type { Connections } from '../session/connections.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
+import type { Channels } from './channels.ts';
 import { type GuardOptions, LocalGuard } from './local-guard.ts';
 import { Meter } from './meter.ts';
 import type { Transfer } from './transfer.ts';
@@ -8,7 +8,7 @@ import type { LocalWorld } from './upload.ts';
 
 type World = GuardOptions & {
   pod(): Promise<PodConnection>;
-  connections: Connections;
+  channels: Channels;
   signal: AbortSignal;
   progress(note: { message: string; done?: number; total?: number }): void;
 };
@@ -30,7 +30,7 @@ export async function runTransfer(
     const summary = await work(
       {
         connection,
-        connections: world.connections,
+        channels: world.channels,
         signal: world.signal,
         moved: (bytes) => meter.count(bytes),
         meter,

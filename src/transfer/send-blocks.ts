@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import { word } from '../session/request.ts';
 import { SessionLost } from '../session/session.ts';
 import type { Block } from './blocks.ts';
-import type { Channel } from './channels.ts';
+import type { Channel } from './open-channel.ts';
 import { asText, TEXT_READ_BYTES, textLength } from './text-lines.ts';
 import type { Transfer } from './transfer.ts';
 import { failedOnPod, garbled, sourceChanged } from './transfer-failures.ts';

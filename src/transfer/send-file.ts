@@ -3,7 +3,6 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { word } from '../session/request.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
-import { overChannels } from './channels.ts';
 import { localReadFailure } from './local-failures.ts';
 import { partPath } from './part-name.ts';
 import { ask } from './pod-files.ts';
@@ -122,7 +121,7 @@ async function sendBlocks(
   { part, shown }: Target,
   roundTripMs: number,
 ): Promise<{ saved: number; inode: string }> {
-  const { connection, connections, signal } = transfer;
+  const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
   const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, shown });
   const saved = done.reduce((sum, { count }) => sum + count, 0);
@@ -131,10 +130,11 @@ async function sendBlocks(
   if (freeBytes > 0 && freeBytes < needed) throw noRoomOnPod(shown, needed, freeBytes, transfer);
   transfer.moved(saved);
   const count = channelsFor(file.size - saved, { roundTripMs, mode });
-  const queue = missing(file.size, done, { channels: count, mode });
+  const { clean } = await connection.session({ signal });
+  const queue = missing(file.size, done, { channels: count, mode, clean });
   const job = { handle, part, shown, queue, sparse: storedBytes < file.size, repeats: { left: 5 } };
-  await overChannels(
-    { connections, pod: connection.pod, count: Math.min(count, queue.length), signal },
+  await channels.over(
+    { pod: connection.pod, count: Math.min(count, queue.length), signal },
     (channel, delivered) => sendSome(transfer, channel, job, delivered),
   );
   if (queue.length > 0) throw failedOnPod(shown, transfer);

@@ -1,6 +1,6 @@
 import { word } from '../session/request.ts';
 import { channelsFor } from './blocks.ts';
-import { type Channel, overChannels } from './channels.ts';
+import type { Channel } from './open-channel.ts';
 import { temporaryPath, withEnding } from './part-name.ts';
 import { ask, type PodPlace } from './pod-files.ts';
 import { type Batch, sendArchive } from './send-archive.ts';
@@ -152,14 +152,14 @@ async function sendBatches(
   last: Buffer[],
 ): Promise<void> {
   if (batches.length === 0) return;
-  const { connection, connections, signal } = transfer;
+  const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
   const bytes = batches.flat().reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
   const { roundTripMs } = job.place;
   const count = Math.min(batches.length, channelsFor(bytes, { roundTripMs, mode }));
   const queue = batches.map((batch, number) => ({ batch, number, tries: 0 }));
   const lost: Buffer[] = [];
-  await overChannels({ connections, pod: connection.pod, count, signal }, async (channel, delivered) => {
+  await channels.over({ pod: connection.pod, count, signal }, async (channel, delivered) => {
     const next = queue.shift();
     if (!next) return false;
     try {

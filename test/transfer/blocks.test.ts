@@ -5,7 +5,7 @@ import { type Block, blocksOf, channelsFor, missing } from '../../src/transfer/b
 const MIB = 1024 * 1024;
 const modes = fc.constantFrom<'direct' | 'proxy'>('direct', 'proxy');
 const sizes = fc.oneof(fc.nat(300 * MIB), fc.nat(3 * MIB), fc.constantFrom(0, 1, MIB, 16 * MIB));
-const cuts = fc.record({ channels: fc.integer({ min: 1, max: 8 }), mode: modes });
+const cuts = fc.record({ channels: fc.integer({ min: 1, max: 8 }), mode: modes, clean: fc.boolean() });
 
 describe('blocks', () => {
   it('cover a file from its beginning to its end, one behind the other', () => {
@@ -26,7 +26,7 @@ describe('blocks', () => {
     fc.assert(
       fc.property(sizes, cuts, (size, cut) => {
         for (const { count } of blocksOf(size, cut)) {
-          expect(count).toBeLessThanOrEqual((cut.mode === 'proxy' ? 2 : 16) * MIB);
+          expect(count).toBeLessThanOrEqual((cut.mode === 'direct' ? 16 : cut.clean ? 8 : 2) * MIB);
         }
       }),
     );
@@ -39,7 +39,7 @@ describe('blocks', () => {
         fc.tuple(
           fc.constant(size),
           fc.constant(cut),
-          fc.subarray(blocksOf(size, { channels: 1, mode: 'proxy' }).slice(0, 200)),
+          fc.subarray(blocksOf(size, { channels: 1, mode: 'proxy', clean: false }).slice(0, 200)),
         ),
       );
     fc.assert(
@@ -61,7 +61,10 @@ describe('blocks', () => {
       fc.property(fc.array(block), fc.nat(100), (claimed, size) => {
         const done = claimed.filter(({ from, count }) => from + count <= size);
         const there = new Array<number>(size).fill(0);
-        for (const { from, count } of [...done, ...missing(size, done, { channels: 1, mode: 'direct' })]) {
+        for (const { from, count } of [
+          ...done,
+          ...missing(size, done, { channels: 1, mode: 'direct', clean: true }),
+        ]) {
           there.fill(1, from, from + count);
         }
         expect(there).not.toContain(0);
