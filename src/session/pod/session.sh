@@ -73,7 +73,7 @@ rp_bytes() {
   if [ "$2" = 0 ]; then
     head -c "$3" <"$1"
   else
-    tail -c "+$(($2 + 1))" <"$1" | head -c "$3"
+    dd if="$1" bs=65536 skip="$2" count="$3" iflag=skip_bytes,count_bytes
   fi
 }
 
