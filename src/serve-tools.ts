@@ -2,7 +2,8 @@ import { homedir } from 'node:os';
 import { Failure } from './failure.ts';
 import type { RequestId } from './first-answer.ts';
 import { beginJobs, jobPrograms } from './jobs/programs.ts';
-import { readPods, savePod } from './pods/saved.ts';
+import { savePod } from './pods/saved.ts';
+import { savedPodsReader } from './pods/saved-pods.ts';
 import { serve } from './server.ts';
 import { Connections } from './session/connections.ts';
 import { sweepSockets } from './session/open-on-pod.ts';
@@ -21,7 +22,7 @@ export async function serveTools({ answered }: { answered: RequestId | undefined
   const homeDir = env.HOME || homedir();
   const config = new PodConfig({ homeDir, env });
   const connections = new Connections({ config, homeDir, env, programs: jobPrograms, onBegin: beginJobs });
-  const saved = () => readPods({ homeDir, env });
+  const saved = savedPodsReader({ homeDir, env });
 
   const pod = async () => {
     const { current, pods, warning } = await saved();
