@@ -1,18 +1,18 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
+import type { LocalGuard } from '../local/local-guard.ts';
 import { word } from '../session/request.ts';
-import { downloadFolder } from './download-folder.ts';
-import { fetchFile, localKind } from './fetch-file.ts';
-import type { LocalGuard } from './local-guard.ts';
+import { fetchFile, localKind } from './file/fetch-file.ts';
 import type { Meter } from './meter.ts';
 import { checkNamesDiffer, nameOf, withName } from './names.ts';
 import { absoluteOnPod, ask, type PodPlace, surveyOnPod } from './pod-files.ts';
-import { sameContentOnPod } from './same-content.ts';
 import { fromSeconds } from './times.ts';
 import type { Transfer } from './transfer.ts';
 import { placeFailure } from './transfer-failures.ts';
-import { sameTime } from './tree-difference.ts';
+import { downloadFolder } from './tree/download-folder.ts';
+import { sameContentOnPod } from './tree/same-content.ts';
+import { sameTime } from './tree/tree-difference.ts';
 import { newIgnoreList, newSummary, notAFile, type Summary } from './upload.ts';
 
 export type DownloadRequest = {

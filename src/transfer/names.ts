@@ -1,5 +1,5 @@
 import { Failure } from '../failure.ts';
-import { isSafeTreeName } from './tree-names.ts';
+import { isSafeTreeName } from './tree/tree-names.ts';
 
 /** The last name of a path. */
 export function nameOf(path: Buffer): Buffer {

@@ -1,6 +1,6 @@
+import { type GuardOptions, LocalGuard } from '../local/local-guard.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
 import type { Channels } from './channels.ts';
-import { type GuardOptions, LocalGuard } from './local-guard.ts';
 import { Meter } from './meter.ts';
 import type { Transfer } from './transfer.ts';
 import { type TransferSummary, transferAnswer } from './transfer-answer.ts';

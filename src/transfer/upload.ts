@@ -2,20 +2,20 @@ import { lstat, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import ignore from 'ignore';
 import { Failure } from '../failure.ts';
-import { localReadFailure } from './local-failures.ts';
-import { matchLocalGlob } from './local-glob.ts';
-import { isPrivateKey, type LocalGuard } from './local-guard.ts';
+import { localReadFailure } from '../local/local-failures.ts';
+import { matchLocalGlob } from '../local/local-glob.ts';
+import { isPrivateKey, type LocalGuard } from '../local/local-guard.ts';
+import { sendFile } from './file/send-file.ts';
 import type { Meter } from './meter.ts';
 import { checkNamesDiffer, nameOf, withName } from './names.ts';
 import { absoluteOnPod, namesFolder, type PodPlace, surveyOnPod } from './pod-files.ts';
-import { sameContentOnPod } from './same-content.ts';
-import { sendFile } from './send-file.ts';
 import { fromSeconds } from './times.ts';
 import type { Transfer } from './transfer.ts';
 import type { TransferSummary } from './transfer-answer.ts';
 import { failedOnPod, noRoomOnPod, placeFailure } from './transfer-failures.ts';
-import { sameTime } from './tree-difference.ts';
-import { uploadFolder } from './upload-folder.ts';
+import { sameContentOnPod } from './tree/same-content.ts';
+import { sameTime } from './tree/tree-difference.ts';
+import { uploadFolder } from './tree/upload-folder.ts';
 
 export type UploadRequest = {
   localPath: string;

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PracticeOptions } from '../../fixtures/practice-pod.ts';
-import { hardTree, makeTree } from '../transfer/tar-tree.ts';
+import { hardTree, makeTree } from '../transfer/tree/tar-tree.ts';
 import { bothModes } from './practice-server.ts';
 import {
   leftoversIn,

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hardTree, type Item, makeTree, readable, treeBelow, trees } from '../transfer/tar-tree.ts';
+import { hardTree, type Item, makeTree, readable, treeBelow, trees } from '../transfer/tree/tar-tree.ts';
 import { bothModes } from './practice-server.ts';
 import {
   leftoversIn,

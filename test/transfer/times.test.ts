@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { fromFind, fromSeconds, nodeTime, secondsText } from '../../src/transfer/times.ts';
-import { inFolder, run } from './tar-tree.ts';
+import { inFolder, run } from './tree/tar-tree.ts';
 
 const times = fc.bigInt({ min: -(2n ** 61n), max: 2n ** 61n });
 

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { word } from '../../session/request.ts';
+import { ask } from '../pod-files.ts';
+import type { Transfer } from '../transfer.ts';
+
+const AT_ONCE = 500;
+
+/** Which of these files are the same on both sides, by SHA-256; as latin1 of their paths below `root` on the pod. */
+export async function sameContentOnPod(
+  transfer: Transfer,
+  root: Buffer,
+  files: readonly { remote: Buffer; local: Buffer }[],
+): Promise<Set<string>> {
+  const same = new Set<string>();
+  for (let at = 0; at < files.length; at += AT_ONCE) {
+    const some = files.slice(at, at + AT_ONCE);
+    const names = Buffer.concat(some.flatMap(({ remote }) => [remote, Buffer.from([0])]));
+    const [{ frames }, hashes] = await Promise.all([
+      ask(
+        transfer.connection,
+        { program: 'rp_hash_many', words: [word(root)], text: names },
+        transfer.signal,
+      ),
+      hashesOf(
+        some.map(({ local }) => local),
+        transfer.signal,
+      ),
+    ]);
+    const said = Buffer.concat(frames.map(({ payload }) => payload))
+      .toString()
+      .trim()
+      .split('\n');
+    // A file that has gone meanwhile has no line, and none knows which one it was.
+    if (said.length !== some.length) continue;
+    for (const [index, { remote }] of some.entries()) {
+      if (hashes[index] === said[index]) same.add(remote.toString('latin1'));
+    }
+  }
+  return same;
+}
+
+/** The SHA-256 of each; undefined for what can't be read. */
+async function hashesOf(paths: readonly Buffer[], signal: AbortSignal): Promise<(string | undefined)[]> {
+  const hashes: (string | undefined)[] = [];
+  for (const path of paths) {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined);
+    if (!file) {
+      hashes.push(undefined);
+      continue;
+    }
+    const hash = createHash('sha256');
+    for await (const chunk of file.createReadStream()) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+    }
+    hashes.push(hash.digest('hex'));
+  }
+  return hashes;
+}

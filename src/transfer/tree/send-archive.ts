@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { localReadFailure } from '../../local/local-failures.ts';
+import { word } from '../../session/request.ts';
+import { SessionLost } from '../../session/session.ts';
+import { asText, TEXT_READ_BYTES, textLength } from '../file/text-lines.ts';
+import type { Channel } from '../open-channel.ts';
+import type { PodPlace } from '../pod-files.ts';
+import type { Transfer } from '../transfer.ts';
+import { failedOnPod, sourceChanged } from '../transfer-failures.ts';
+import { tarPadding } from './tar-header.ts';
+import { type TarEntry, tarEnd, tarHeader, tarSize } from './tar-writer.ts';
+import type { TreeEntry } from './tree-entries.ts';
+
+export type Batch = TreeEntry[];
+
+/** The file in an archive that names the others, for the pod to hash ($_rp_names in transfer.sh). */
+const NAMES = Buffer.from('.runpod-ssh-000000000000-names.part');
+
+/**
+ * Sends files and links as one archive over a channel, to be unpacked in `stage` on the pod. Whether all of it has
+ * arrived as it was sent. Throws Failure, SessionLost.
+ */
+export async function sendArchive(
+  transfer: Transfer,
+  { session, raw }: Channel,
+  {
+    localRoot,
+    root,
+    place,
+    batch,
+    stage,
+  }: { localRoot: Buffer; root: Buffer; place: PodPlace; batch: Batch; stage: Buffer },
+): Promise<boolean> {
+  const names = Buffer.concat(
+    batch.flatMap(({ kind, path }) => (kind === 'file' ? [path, Buffer.from([0])] : [])),
+  );
+  const list: TarEntry = { kind: 'file', path: NAMES, size: names.length, mode: 0o600, mtimeNs: 0n };
+  const total = tarSize([...batch.map(inTar), list], place.tar);
+  const frames: Buffer[] = [];
+  const call = session.call({
+    program: 'rp_unpack',
+    words: [word(stage), total, ...(raw ? [] : [textLength(total)])],
+    inputBytes: raw ? total : textLength(total),
+    onFrame: (frame) => frames.push(frame.payload),
+  });
+  call.done.catch(() => {});
+  const out = new Outgoing(session, raw);
+  const sums: string[] = [];
+  let moved = 0;
+  const count = (bytes: number): void => {
+    moved += bytes;
+    transfer.moved(bytes);
+  };
+  try {
+    for (const entry of batch) {
+      await out.send(tarHeader(inTar(entry), place.tar));
+      if (entry.kind === 'file') {
+        sums.push(await sendContent(out, { ...entry, path: below(localRoot, entry.path) }, count));
+      }
+    }
+    await out.send(
+      Buffer.concat([tarHeader(list, place.tar), names, Buffer.alloc(tarPadding(names.length)), tarEnd]),
+    );
+    await out.end();
+    const [how, why] = await call.done;
+    if (how !== 'ok') throw failedOnPod(root.toString(), transfer, why);
+  } catch (error) {
+    transfer.moved(-moved);
+    const [how, why] = error instanceof SessionLost ? await call.done.catch(() => []) : [];
+    throw how === 'failed' ? failedOnPod(root.toString(), transfer, why) : error;
+  }
+  const found = Buffer.concat(frames).toString().trim();
+  return found === sums.join('\n');
+}
+
+/**
+ * Sends a file's bytes, exactly as many as were announced, and returns their hash. Throws Failure if the file isn't
+ * any longer what was announced.
+ */
+async function sendContent(
+  out: Outgoing,
+  source: { path: Buffer; size: number; mtimeNs: bigint },
+  moved: (bytes: number) => void,
+): Promise<string> {
+  const { path, size, mtimeNs } = source;
+  const hash = createHash('sha256');
+  // Small files are many, and a file's every step through Node's thread pool costs more than to read it.
+  const file = openForReading(path);
+  try {
+    for (let at = 0; at < size; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(TEXT_READ_BYTES, size - at));
+      const count = readSync(file, buffer, 0, buffer.length, at);
+      if (count === 0) throw sourceChanged(path.toString());
+      const bytes = buffer.subarray(0, count);
+      hash.update(bytes);
+      await out.send(bytes);
+      moved(bytes.length);
+      at += bytes.length;
+    }
+    const now = fstatSync(file, { bigint: true });
+    if (now.size !== BigInt(size) || now.mtimeNs !== mtimeNs) throw sourceChanged(path.toString());
+  } finally {
+    closeSync(file);
+  }
+  await out.send(Buffer.alloc(tarPadding(size)));
+  return hash.digest('hex');
+}
+
+function openForReading(path: Buffer): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw localReadFailure(error, path.toString());
+  }
+}
+
+/** Gathers small pieces, so that a tree of small files doesn't become as many writes. */
+class Outgoing {
+  readonly #session: Channel['session'];
+  readonly #raw: boolean;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+
+  constructor(session: Channel['session'], raw: boolean) {
+    this.#session = session;
+    this.#raw = raw;
+  }
+
+  async send(bytes: Buffer): Promise<void> {
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes >= TEXT_READ_BYTES) await this.#flush(false);
+  }
+
+  end(): Promise<void> {
+    return this.#flush(true);
+  }
+
+  async #flush(last: boolean): Promise<void> {
+    const all = Buffer.concat(this.#held);
+    // Whole base64 lines, but for the last.
+    const length = last ? all.length : all.length - (all.length % TEXT_READ_BYTES);
+    const now = all.subarray(0, length);
+    this.#held = [all.subarray(length)];
+    this.#heldBytes = all.length - length;
+    await this.#session.send(this.#raw ? now : Buffer.from(asText(now)));
+  }
+}
+
+function inTar(entry: TreeEntry): TarEntry {
+  return { size: 0, ...entry };
+}
+
+function below(root: Buffer, path: Buffer): Buffer {
+  return Buffer.concat([root, Buffer.from('/'), path]);
+}
