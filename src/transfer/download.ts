@@ -7,21 +7,15 @@ import { fetchFile, localKind } from './file/fetch-file.ts';
 import type { Meter } from './meter.ts';
 import { checkNamesDiffer, nameOf, withName } from './names.ts';
 import { absoluteOnPod, ask, type PodPlace, surveyOnPod } from './pod-files.ts';
+import { newSummary, type Summary } from './summary.ts';
 import { fromSeconds } from './times.ts';
 import type { Transfer } from './transfer.ts';
-import { placeFailure } from './transfer-failures.ts';
+import { notAFile, notReadable, placeFailure } from './transfer-failures.ts';
+import type { DownloadRequest } from './transfer-request.ts';
 import { downloadFolder } from './tree/download-folder.ts';
+import { newIgnoreList } from './tree/ignore-rules.ts';
 import { sameContentOnPod } from './tree/same-content.ts';
 import { sameTime } from './tree/tree-difference.ts';
-import { newIgnoreList, newSummary, notAFile, type Summary } from './upload.ts';
-
-export type DownloadRequest = {
-  remotePath: string;
-  localPath: string;
-  exclude: string[];
-  checksum: boolean;
-  remove: boolean;
-};
 
 /** Downloads a file, a folder or what a glob matches on the pod. Throws Failure. */
 export async function download(
@@ -118,13 +112,5 @@ function noSuchFile(path: string, { connection }: Transfer): Failure {
     kind: 'no-such-file',
     happened: `There is no ${path} on the pod ${connection.pod.name}.`,
     next: 'look with run_command("ls -la …"); relative paths are taken from the home directory there.',
-  });
-}
-
-export function notReadable(path: string): Failure {
-  return new Failure({
-    kind: 'no-permission',
-    happened: `The pod's user may not read ${path}.`,
-    next: 'change its permissions with run_command, or choose another path.',
   });
 }

@@ -2,12 +2,16 @@ import { withoutComments } from '../session/open-session.ts';
 import sessionProgram from '../session/pod/session.sh';
 import { quotedForShell } from '../session/quoted-for-shell.ts';
 import type { Session } from '../session/session.ts';
+import blocksProgram from './pod/blocks.sh';
 import describeNamesProgram from './pod/describe-names.sh';
+import placesProgram from './pod/places.sh';
 import settleTreeProgram from './pod/settle-tree.sh';
-import transferProgram from './pod/transfer.sh';
+import treesProgram from './pod/trees.sh';
 
 const program = [
-  transferProgram,
+  placesProgram,
+  blocksProgram,
+  treesProgram,
   `_rp_program_describe_names=${quotedForShell(describeNamesProgram)}\n`,
   `_rp_program_settle_tree=${quotedForShell(settleTreeProgram)}\n`,
 ].join('');

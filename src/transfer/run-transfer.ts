@@ -2,9 +2,10 @@ import { type GuardOptions, LocalGuard } from '../local/local-guard.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
 import type { Channels } from './channels.ts';
 import { Meter } from './meter.ts';
+import type { Summary } from './summary.ts';
 import type { Transfer } from './transfer.ts';
-import { type TransferSummary, transferAnswer } from './transfer-answer.ts';
-import type { LocalWorld } from './upload.ts';
+import { transferAnswer } from './transfer-answer.ts';
+import type { LocalWorld } from './transfer-request.ts';
 
 type World = GuardOptions & {
   pod(): Promise<PodConnection>;
@@ -18,10 +19,7 @@ export async function runTransfer(
   direction: 'upload' | 'download',
   what: string,
   world: World,
-  work: (
-    transfer: Transfer & { meter: Meter },
-    local: LocalWorld,
-  ) => Promise<Omit<TransferSummary, 'seconds' | 'mode' | 'direction'>>,
+  work: (transfer: Transfer & { meter: Meter }, local: LocalWorld) => Promise<Summary>,
 ): Promise<{ text: string; facts: Record<string, unknown> }> {
   const connection = await world.pod();
   const guard = await LocalGuard.load(world);

@@ -1,19 +1,9 @@
 import type { Mode } from '../pods/pod.ts';
 import { megabytes } from './meter.ts';
+import type { Summary } from './summary.ts';
 
-export type TransferSummary = {
+export type TransferSummary = Summary & {
   direction: 'upload' | 'download';
-  /** Where it is now. */
-  places: string[];
-  files: number;
-  /** Symbolic links that were made or changed. */
-  links: number;
-  bytes: number;
-  /** Bytes and files that were there already. */
-  sameFiles: number;
-  savedBytes: number;
-  removed: string[];
-  skipped: string[];
   seconds: number;
   mode: Mode;
 };

@@ -1,13 +1,15 @@
 import { Failure } from '../failure.ts';
+import type { PodConnection } from '../session/pod-connection.ts';
 import { SessionLost } from '../session/session.ts';
 import { byHand } from '../ssh/ssh-argv.ts';
 import { megabytes } from './meter.ts';
-import type { Transfer } from './transfer.ts';
+
+type OnPod = { connection: PodConnection };
 
 const UNTOUCHED = 'What was there before is untouched.';
 
-/** The pod could not write; `why` is what it says of the reason (rp_why in transfer.sh). */
-export function failedOnPod(target: string, { connection }: Transfer, why?: string): Failure {
+/** The pod could not write; `why` is what it says of the reason (rp_why in places.sh). */
+export function failedOnPod(target: string, { connection }: OnPod, why?: string): Failure {
   const shell = byHand(connection.pod);
   if (why === 'full') {
     return new Failure({
@@ -40,7 +42,7 @@ export function noRoomOnPod(
   target: string,
   bytes: number,
   freeBytes: number,
-  { connection }: Transfer,
+  { connection }: OnPod,
 ): Failure {
   return new Failure({
     kind: 'no-space',
@@ -99,6 +101,22 @@ export function placeFailure(answer: string | undefined, target: string): Failur
     happened: `The file arrived, but could not be put in place as ${target}.`,
     meaning: UNTOUCHED,
     next: 'check that the folder can be written to and repeat the call.',
+  });
+}
+
+export function notAFile(path: string): Failure {
+  return new Failure({
+    kind: 'transfer-failed',
+    happened: `${path} is neither a file nor a folder (a device, a pipe or a socket).`,
+    next: 'choose another path.',
+  });
+}
+
+export function notReadable(path: string): Failure {
+  return new Failure({
+    kind: 'no-permission',
+    happened: `The pod's user may not read ${path}.`,
+    next: 'change its permissions with run_command, or choose another path.',
   });
 }
 

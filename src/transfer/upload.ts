@@ -1,40 +1,23 @@
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
-import ignore from 'ignore';
 import { Failure } from '../failure.ts';
 import { localReadFailure } from '../local/local-failures.ts';
 import { matchLocalGlob } from '../local/local-glob.ts';
-import { isPrivateKey, type LocalGuard } from '../local/local-guard.ts';
+import { isPrivateKey } from '../local/local-guard.ts';
+import { checkPlace } from './check-place.ts';
 import { sendFile } from './file/send-file.ts';
 import type { Meter } from './meter.ts';
 import { checkNamesDiffer, nameOf, withName } from './names.ts';
 import { absoluteOnPod, namesFolder, type PodPlace, surveyOnPod } from './pod-files.ts';
+import { newSummary, type Summary } from './summary.ts';
 import { fromSeconds } from './times.ts';
 import type { Transfer } from './transfer.ts';
-import type { TransferSummary } from './transfer-answer.ts';
-import { failedOnPod, noRoomOnPod, placeFailure } from './transfer-failures.ts';
+import { notAFile, placeFailure } from './transfer-failures.ts';
+import type { LocalWorld, UploadRequest } from './transfer-request.ts';
+import { newIgnoreList } from './tree/ignore-rules.ts';
 import { sameContentOnPod } from './tree/same-content.ts';
 import { sameTime } from './tree/tree-difference.ts';
 import { uploadFolder } from './tree/upload-folder.ts';
-
-export type UploadRequest = {
-  localPath: string;
-  remotePath: string;
-  exclude: string[];
-  respectGitignore: boolean;
-  checksum: boolean;
-  remove: boolean;
-};
-
-export type LocalWorld = { guard: LocalGuard; workingDir: string; homeDir: string };
-
-export type Summary = Omit<TransferSummary, 'seconds' | 'mode' | 'direction'>;
-
-export const newIgnoreList = () => ignore({ ignorecase: false, allowRelativePaths: true });
-
-export function newSummary(): Summary {
-  return { places: [], files: 0, links: 0, bytes: 0, sameFiles: 0, savedBytes: 0, removed: [], skipped: [] };
-}
 
 /** Uploads a file, a folder or what a glob matches. Throws Failure. */
 export async function upload(
@@ -126,33 +109,10 @@ async function isThere(
   return same.size === 1;
 }
 
-/** Throws Failure where it can be seen before that it can't work. */
-export function checkPlace(place: PodPlace, transfer: Transfer, bytes = 0): void {
-  if (place.folder === 'file') {
-    throw new Failure({
-      kind: 'transfer-failed',
-      happened: `${posix.dirname(place.path)} is a file on the pod, not a folder.`,
-      next: 'choose another remote path.',
-    });
-  }
-  if (place.folder === 'closed') throw failedOnPod(place.path, transfer, 'denied');
-  if (place.kind === 'other') throw notAFile(place.path);
-  if (place.freeBytes > 0 && place.freeBytes < bytes)
-    throw noRoomOnPod(place.path, bytes, place.freeBytes, transfer);
-}
-
 function privateKey(path: string): Failure {
   return new Failure({
     kind: 'not-allowed',
     happened: `${path} holds a private key, and those are never sent.`,
     next: 'create a key of its own on the pod (run_command("ssh-keygen …")), or let the user copy it by hand.',
-  });
-}
-
-export function notAFile(path: string): Failure {
-  return new Failure({
-    kind: 'transfer-failed',
-    happened: `${path} is neither a file nor a folder (a device, a pipe or a socket).`,
-    next: 'choose another path.',
   });
 }

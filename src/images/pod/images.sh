@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # what session.sh sets
-# Images for the agent to look at. Loaded into a session (session.sh) when it is first needed, after transfer.sh.
+# Images for the agent to look at. Loaded into a session (session.sh) when it is first needed, after those of transfers.
 
 # rp_image FILE COUNT: the first COUNT bytes of FILE. They are read once, so that a file that is written anew
 # meanwhile can't come half old and half new with a hash that fits.

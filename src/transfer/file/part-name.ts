@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+/** Temporary files that are older belong to nobody any more. */
+export const STALE_NS = 24n * 3600n * 1_000_000_000n;
+
 const SLASH = 0x2f;
 /** Every temporary name of ours, on both sides. They belong to no tree. */
 const TEMPORARY = /^\.runpod-ssh-[0-9a-f]{12}-[^/]*\.(?:part|done|link)$/s;

@@ -4,16 +4,17 @@ import { codeOf } from '../../local/error-code.ts';
 import { localWriteFailure } from '../../local/local-failures.ts';
 import type { LocalGuard } from '../../local/local-guard.ts';
 import { isUnderWay } from '../../local/local-parts.ts';
-import { type DownloadRequest, notReadable } from '../download.ts';
-import { isTemporary } from '../file/part-name.ts';
+import { isTemporary, STALE_NS } from '../file/part-name.ts';
 import type { Meter } from '../meter.ts';
 import { nameOf } from '../names.ts';
 import type { PodPlace } from '../pod-files.ts';
+import type { Summary } from '../summary.ts';
 import { fromSeconds } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
-import { placeFailure } from '../transfer-failures.ts';
-import { newIgnoreList, type Summary } from '../upload.ts';
+import { notReadable, placeFailure } from '../transfer-failures.ts';
+import type { DownloadRequest } from '../transfer-request.ts';
 import { fetchTree } from './fetch-tree.ts';
+import { newIgnoreList } from './ignore-rules.ts';
 import { folderInTheWay, keepsSomething } from './in-the-way.ts';
 import { listPodTree } from './pod-tree.ts';
 import { sameContentOnPod } from './same-content.ts';
@@ -21,7 +22,6 @@ import { type FolderEntry, hasFolderIn, keyOf, removable, treeDifference } from 
 import { listTree, type TreeEntry } from './tree-entries.ts';
 import { linkStaysInTree } from './tree-names.ts';
 import { sameSized, totalBytes } from './tree-totals.ts';
-import { STALE_NS } from './upload-folder.ts';
 
 type Patterns = ReturnType<typeof newIgnoreList>;
 

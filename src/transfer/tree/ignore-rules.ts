@@ -1,11 +1,14 @@
 import { constants } from 'node:fs';
 import { lstat, open, readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
+import ignore from 'ignore';
 
 /** What gitignore patterns say of a path relative to their folder; a folder's path ends in `/`. */
 export type PatternList = { test(path: string): { ignored: boolean } };
 
-/** An empty list to which patterns are added; later ones override: `ignore({ ignorecase: false, allowRelativePaths: true })`. */
+/** An empty list to which patterns are added; later ones override. */
+export const newIgnoreList = () => ignore({ ignorecase: false, allowRelativePaths: true });
+
 export type NewPatternList = () => PatternList & { add(patterns: readonly string[]): unknown };
 
 const MAX_LIST_BYTES = 1_000_000;

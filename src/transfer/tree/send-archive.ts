@@ -14,7 +14,7 @@ import type { TreeEntry } from './tree-entries.ts';
 
 export type Batch = TreeEntry[];
 
-/** The file in an archive that names the others, for the pod to hash ($_rp_names in transfer.sh). */
+/** The file in an archive that names the others, for the pod to hash ($_rp_names in trees.sh). */
 const NAMES = Buffer.from('.runpod-ssh-000000000000-names.part');
 
 /**

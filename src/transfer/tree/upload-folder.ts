@@ -2,15 +2,17 @@ import { constants } from 'node:fs';
 import { access, lstat } from 'node:fs/promises';
 import { isPrivateKey, type LocalGuard } from '../../local/local-guard.ts';
 import { word } from '../../session/request.ts';
-import { isTemporary } from '../file/part-name.ts';
+import { checkPlace } from '../check-place.ts';
+import { isTemporary, STALE_NS } from '../file/part-name.ts';
 import type { Meter } from '../meter.ts';
 import { nameOf } from '../names.ts';
 import { surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';
+import type { Summary } from '../summary.ts';
 import type { Transfer } from '../transfer.ts';
 import { placeFailure } from '../transfer-failures.ts';
-import { checkPlace, newIgnoreList, type Summary, type UploadRequest } from '../upload.ts';
-import { GitIgnore } from './ignore-rules.ts';
+import type { UploadRequest } from '../transfer-request.ts';
+import { GitIgnore, newIgnoreList } from './ignore-rules.ts';
 import { folderInTheWay, keepsSomething } from './in-the-way.ts';
 import { listPodTree, type PodTree } from './pod-tree.ts';
 import { sameContentOnPod } from './same-content.ts';
@@ -22,9 +24,6 @@ import { sameSized, totalBytes } from './tree-totals.ts';
 /** No private key is larger; larger files need no look. */
 const LARGEST_KEY_BYTES = 64 * 1024;
 const LOOKS_AT_ONCE = 32;
-/** Temporary files that are older belong to nobody any more. */
-export const STALE_NS = 24n * 3600n * 1_000_000_000n;
-
 /** Uploads a folder as a tree. Throws Failure. */
 export async function uploadFolder(
   transfer: Transfer & { meter: Meter },

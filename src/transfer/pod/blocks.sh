@@ -1,0 +1,225 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # what session.sh and places.sh set
+# One file to and from the pod, by blocks. Loaded after places.sh.
+#
+# A file on its way lies beside its target as .runpod-ssh-TARGET-SOURCE.part, and .runpod-ssh-TARGET-SOURCE.done
+# lists the blocks of it that have arrived: offset, length, SHA-256.
+
+# rp_clear_old PART: removes what earlier tries to bring other versions of a file to the same place have left.
+rp_clear_old() {
+  (
+    set +f
+    for _rp_file in "${1%-*}"-*; do
+      case $_rp_file in
+      "$1.part" | "$1.done") ;;
+      *.part | *.done)
+        # One with numbers is being written by that process (rp_write), or was.
+        _rp_pid=${_rp_file##*/}
+        _rp_pid=${_rp_pid#.*.}
+        case $_rp_pid in
+        *.*.part) [ -e "/proc/${_rp_pid%%.*}" ] || rm -f "$_rp_file" ;;
+        *) rm -f "$_rp_file" ;;
+        esac
+        ;;
+      esac
+    done
+  )
+}
+
+# rp_open PART SIZE: makes the temporary file with its full length, or says which blocks are in it. What the
+# list names is hashed again: it counts only if it is so. Answers the inode, by which rp_place knows the file again,
+# and the kilobytes free.
+rp_open() {
+  rp_decode "$1"
+  _rp_part=$_rp_decoded
+  _rp_said=$(mkdir -p "${_rp_part%/*}" 2>&1)
+  rp_clear_old "$_rp_part"
+  _rp_done=
+  if [ ! -L "$_rp_part.part" ] && [ -f "$_rp_part.part" ] && [ -f "$_rp_part.done" ] &&
+    [ "$(stat -c %s "$_rp_part.part")" = "$2" ]; then
+    _rp_done=$(rp_verify_blocks)
+  else
+    rm -rf "$_rp_part.part" "$_rp_part.done"
+    if ! _rp_said=$(
+      umask 077
+      LC_ALL=C dd if=/dev/null of="$_rp_part.part" bs=1 seek="$2" 2>&1
+    ); then
+      rm -f "$_rp_part.part"
+      rp_why "$_rp_said"
+      rp_say . failed "$_rp_why"
+      _rp_ended=1
+      return
+    fi
+  fi
+  rp_free "${_rp_part%/*}"
+  rp_lock
+  printf '%s\n' "$_rp_done" | rp_text blocks
+  rp_end ok "$(stat -c %i "$_rp_part.part")" "$_rp_free"
+  rp_unlock
+}
+rp_verify_blocks() {
+  sort -u "$_rp_part.done" | while read -r _rp_from _rp_count _rp_sum; do
+    _rp_now=$(rp_range "$_rp_part.part" "$_rp_from" "$_rp_count" | rp_digest)
+    [ "${_rp_now%% *}" != "$_rp_sum" ] || echo "$_rp_from $_rp_count $_rp_sum"
+  done
+}
+
+# rp_put PART FROM COUNT [sparse]: the next COUNT bytes of this session's input, into PART; zeros as a hole, if PART
+# has nothing else there yet. To be run in the session's own shell, whose input they come on; what is written is read
+# again for its hash meanwhile.
+rp_put() {
+  rp_decode "$1"
+  _rp_conv=notrunc
+  if [ "$4" = sparse ]; then
+    [ -n "$_rp_sparse" ] || _rp_sparse=$(dd if=/dev/null of=/dev/null conv=sparse && echo ,sparse)
+    _rp_conv=notrunc$_rp_sparse
+  fi
+  if _rp_said=$(
+    LC_ALL=C dd bs=65536 count="$3" iflag=fullblock,count_bytes \
+      of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
+  ); then
+    (rp_put_done "$_rp_decoded" "$2" "$3") &
+  else
+    # How much of the block is still to come can't be known, so this session is over.
+    rp_why "$_rp_said"
+    rp_say . failed "$_rp_why"
+    exit
+  fi
+}
+_rp_sparse=
+# rp_put_text PART FROM COUNT ENCODED: the same from ENCODED bytes of base64.
+rp_put_text() {
+  rp_decode "$1"
+  if _rp_said=$(
+    rp_input "$3" "$4" | (
+      LC_ALL=C dd bs=65536 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
+      _rp_status=$?
+      cat >/dev/null
+      exit $_rp_status
+    )
+  ); then
+    (rp_put_done "$_rp_decoded" "$2" "$3") &
+  else
+    rp_why "$_rp_said"
+    rp_say . failed "$_rp_why"
+  fi
+}
+rp_put_done() {
+  _rp_sum=$(rp_range "$1.part" "$2" "$3" | rp_digest)
+  _rp_sum=${_rp_sum%% *}
+  echo "$2 $3 $_rp_sum" >>"$1.done"
+  rp_say . ok "$_rp_sum"
+}
+# rp_has_block PART FROM COUNT: the hash of what is there, as if it had been put.
+rp_has_block() {
+  rp_decode "$1"
+  rp_put_done "$_rp_decoded" "$2" "$3"
+  _rp_ended=1
+}
+
+# rp_check_way COUNT: hashes the next COUNT bytes of the input: whether every byte comes through.
+rp_check_way() {
+  _rp_sum=$(dd bs=4096 count="$1" iflag=fullblock,count_bytes | rp_digest)
+  rp_say . "${_rp_sum%% *}"
+}
+
+# rp_write PART TARGET SIZE MODE TIME SUM: the text of the call, in base64, becomes TARGET if it has that SHA-256; for
+# small files.
+rp_write() {
+  rp_decode "$1"
+  mkdir -p "${_rp_decoded%/*}"
+  rp_clear_old "$_rp_decoded"
+  # A name of its own: what another call writes meanwhile must not be mixed with it.
+  _rp_part=$_rp_decoded.$_rp_self.$_rp_call
+  rp_decode "$2"
+  _rp_answer=
+  if _rp_said=$(
+    umask 077
+    exec 2>&1
+    printf %s "$_rp_text" | LC_ALL=C base64 -d >"$_rp_part.part"
+  ); then
+    _rp_sum=$(rp_digest <"$_rp_part.part")
+    [ "${_rp_sum%% *}" = "$6" ] || _rp_answer=garbled
+  else
+    _rp_answer=failed
+  fi
+  [ -n "$_rp_answer" ] || rp_put_in_place "$4" "$5"
+  rm -f "$_rp_part.part"
+  rp_why "$_rp_said"
+  rp_say . "${_rp_answer:-ok}" "$_rp_why"
+  _rp_ended=1
+}
+
+# rp_place PART TARGET SIZE MODE TIME INODE [over]: the temporary file takes its target's place; with over that of a
+# folder too. PART counts only if it is the file that was opened: another call may have put that one in its place.
+rp_place() {
+  rp_decode "$1"
+  _rp_part=$_rp_decoded
+  rp_decode "$2"
+  _rp_answer=
+  _rp_said=
+  if [ "$(stat -c '%s %i' "$_rp_part.part")" = "$3 $6" ]; then
+    if [ "$7" = over ] && [ -d "$_rp_decoded" ]; then
+      if [ -L "$_rp_decoded" ]; then rm -f "$_rp_decoded"; else rm -rf "$_rp_decoded"; fi
+    fi
+    rp_put_in_place "$4" "$5"
+  elif [ "$(stat -c '%s %i' "$_rp_decoded")" != "$3 $6" ]; then
+    _rp_answer=gone
+  fi
+  [ -n "$_rp_answer" ] || rm -f "$_rp_part.part" "$_rp_part.done"
+  rp_why "$_rp_said"
+  rp_say . "${_rp_answer:-ok}" "$_rp_why"
+  _rp_ended=1
+}
+rp_put_in_place() {
+  if [ -d "$_rp_decoded" ]; then
+    _rp_answer=directory
+  else
+    chmod "$1" "$_rp_part.part"
+    touch -d "@$2" "$_rp_part.part" || touch -d "@${2%%.*}" "$_rp_part.part"
+    _rp_said=$(LC_ALL=C mv -f "$_rp_part.part" "$_rp_decoded" 2>&1) || _rp_answer=failed
+  fi
+}
+
+# rp_discard PART: gives a temporary file up.
+rp_discard() {
+  rp_decode "$1"
+  rm -rf "$_rp_decoded.part" "$_rp_decoded.done"
+}
+
+# rp_get FILE FROM COUNT [sparse]: COUNT bytes of FILE as one frame, then their hash, which is computed meanwhile; of
+# nothing but zeros only the word.
+rp_get() {
+  rp_decode "$1"
+  _rp_now=$(stat -L -c %s "$_rp_decoded")
+  if [ ! -r "$_rp_decoded" ] || [ "${_rp_now:-0}" -lt $(($2 + $3)) ]; then
+    rp_say . changed
+  elif [ "$4" = sparse ] &&
+    [ "$(rp_range "$_rp_decoded" "$2" "$3" | tr -d '\000' | head -c 1 | wc -c)" -eq 0 ]; then
+    rp_say . zeros
+  else
+    rp_send "$2" "$3"
+  fi
+  _rp_ended=1
+}
+rp_send() {
+  rp_lock
+  if [ "$_rp_encoding" = raw ]; then
+    rp_header d "$2" "$1"
+    {
+      _rp_sum=$(
+        rp_range "$_rp_decoded" "$1" "$2" >&6 &
+        rp_range "$_rp_decoded" "$1" "$2" | rp_digest
+        wait
+      )
+    } 6>&1
+    echo
+  else
+    rp_header d b "$1"
+    rp_range "$_rp_decoded" "$1" "$2" | base64
+    echo .
+    _rp_sum=$(rp_range "$_rp_decoded" "$1" "$2" | rp_digest)
+  fi
+  rp_end ok "${_rp_sum%% *}"
+  rp_unlock
+}

@@ -1,0 +1,151 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # what session.sh and places.sh set
+# Trees to and from the pod, as archives and one file behind the other. Loaded after blocks.sh.
+
+# rp_list_tree ROOT [deep]: what is in the folders below ROOT that the text of the call names (./a/b, NUL behind each),
+# or all that is below ROOT: each as kind size time mode name NUL target NUL.
+rp_list_tree() {
+  rp_decode "$1"
+  if cd "$_rp_decoded"; then
+    _rp_pack='cat'
+    if rp_has gzip; then _rp_pack='gzip -1'; fi
+    # shellcheck disable=SC2016 # for the inner shell
+    if [ -n "$_rp_gnu" ]; then
+      _rp_find='exec find "$@" -printf "%y %s %T@ %m %p\\0%l\\0"'
+    else
+      _rp_find='exec find "$@" -exec sh -c "$_rp_program_describe_names" sh {} +'
+      export _rp_program_describe_names
+    fi
+    _rp_list=$(
+      if [ "$2" = deep ]; then
+        sh -c "$_rp_find" sh .
+      else
+        printf '%b' "$_rp_text" | xargs -0 -r sh -c "set -- \"\$@\" -mindepth 1 -maxdepth 1; $_rp_find" sh
+      fi | $_rp_pack | base64
+    )
+    rp_lock
+    rp_gathered list "$_rp_list"
+    rp_end ok "${_rp_pack%% *}"
+    rp_unlock
+  else
+    rp_say . none
+    _rp_ended=1
+  fi
+}
+
+# rp_unpack STAGE COUNT [ENCODED]: the next COUNT bytes of the input (or ENCODED bytes of base64) are a tar archive,
+# unpacked into STAGE.part; then the SHA-256 of the files that its last one, $_rp_names, names.
+_rp_names=.runpod-ssh-000000000000-names.part
+rp_unpack() {
+  rp_decode "$1"
+  _rp_stage=$_rp_decoded.part
+  mkdir -p "${_rp_stage%/*}"
+  rm -rf "$_rp_stage"
+  (umask 077 && mkdir "$_rp_stage")
+  if _rp_said=$(
+    rp_input "$2" "$3" | (
+      # The stage is closed to others. busybox takes modes from the umask, whatever -p says, unless it is root.
+      cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf - 2>&1 >/dev/null
+      _rp_status=$?
+      cat >/dev/null
+      exit $_rp_status
+    )
+  ); then
+    (
+      cd "$_rp_stage" || exit
+      _rp_sums=$(rp_sums <"$_rp_names")
+      rm -f "$_rp_names"
+      rp_lock
+      rp_gathered sums "$_rp_sums"
+      rp_end ok
+      rp_unlock
+    ) &
+  else
+    rm -rf "$_rp_stage"
+    rp_why "$_rp_said"
+    rp_say . failed "$_rp_why"
+  fi
+}
+# The SHA-256 of the files that the input names, in base64. sha256sum puts a backslash before the line of a name with
+# a newline or a backslash in it; that of busybox lets the name go on in the next line.
+rp_sums() {
+  xargs -0 -r sha256sum -- | sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\)  .*/\1/p' | base64
+}
+# rp_sweep ROOT KEY: removes the stages in ROOT whose sessions are gone. They are called KEY-PID-STARTED-….part.
+rp_sweep() {
+  rp_decode "$1"
+  (
+    set +f
+    for _rp_stage in "$_rp_decoded/$2"-*-*-*.part; do
+      _rp_pid=${_rp_stage##*/"$2"-}
+      _rp_rest=${_rp_pid#*-}
+      _rp_pid=${_rp_pid%%-*}
+      if ! rp_process "$_rp_pid" || [ "$_rp_started" != "${_rp_rest%%-*}" ]; then rm -rf "$_rp_stage"; fi
+    done
+  ) &
+}
+
+# rp_settle_tree ROOT [STAGE]: does in ROOT what the text of the call says (settle-tree.sh), with what was unpacked in
+# STAGE, and answers what failed.
+rp_settle_tree() {
+  rp_decode "$1"
+  _rp_root=$_rp_decoded
+  rp_decode "$2"
+  _rp_stage=$_rp_decoded
+  if [ -n "$_rp_stage" ] && [ ! -d "$_rp_stage.part" ]; then
+    rp_say . gone
+    _rp_ended=1
+    return
+  fi
+  _rp_failed=.
+  if mkdir -p "$_rp_root" && cd "$_rp_root"; then
+    _rp_failed=$(
+      printf '%b' "$_rp_text" | xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage.part"
+    )
+  fi
+  [ -z "$_rp_stage" ] || rm -rf "$_rp_stage.part"
+  rp_lock
+  printf %s "$_rp_failed" | rp_text failed
+  rp_end "${_rp_failed:+failed}"
+  rp_unlock
+}
+
+# rp_get_many ROOT TOTAL: the files named in the text of the call, NUL behind each, one after the other in one
+# frame of TOTAL bytes, then the SHA-256 of each. Should one change its length meanwhile, the frame keeps its
+# own, and the hashes tell.
+rp_get_many() {
+  rp_decode "$1"
+  cd "$_rp_decoded" || return
+  if [ "$2" != 0 ]; then
+    rp_lock
+    if [ "$_rp_encoding" = raw ]; then
+      rp_header d "$2" 0
+      rp_one_after_another | rp_range /dev/stdin 0 "$2"
+      echo
+    else
+      rp_header d b 0
+      rp_one_after_another | rp_range /dev/stdin 0 "$2" | base64
+      echo .
+    fi
+    rp_unlock
+  fi
+  rp_hashes
+}
+rp_one_after_another() {
+  printf '%b' "$_rp_text" | xargs -0 cat --
+  cat /dev/zero
+}
+
+# rp_hash_many ROOT: the SHA-256 of the files named in the text of the call.
+rp_hash_many() {
+  rp_decode "$1"
+  cd "$_rp_decoded" || return
+  rp_hashes
+}
+rp_hashes() {
+  _rp_sums=$(printf '%b' "$_rp_text" | rp_sums)
+  rp_lock
+  rp_gathered sums "$_rp_sums"
+  rp_end ok
+  rp_unlock
+}
