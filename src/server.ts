@@ -7,7 +7,7 @@ import {
   type JSONRPCMessage,
   ListToolsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RequestId } from './first-answer.ts';
 import { introduction } from './introduction.ts';
 import { allTools } from './tools/all-tools.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkAnswer } from '../jobs/check-answer.ts';
 import { followJob } from '../jobs/follow-job.ts';
 import { progressNotes } from '../jobs/progress-notes.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Failure } from '../failure.ts';
 import { type PodSurvey, surveyPod } from '../jobs/pod-survey.ts';
 import { parsePasted } from '../pods/pasted.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { download } from '../transfer/download.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import { tool } from './tool.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { stateAsText, timesAsText } from '../jobs/job-state.ts';
 import { listJobs } from '../jobs/list-jobs.ts';
 import { tool } from './tool.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { progressNotes } from '../jobs/progress-notes.ts';
 import { run } from '../jobs/run.ts';
 import { runOutput } from '../jobs/run-answer.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { startJob } from '../jobs/start-job.ts';
 import { tool } from './tool.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { stopJob } from '../jobs/stop-job.ts';
 import { tool } from './tool.ts';
 

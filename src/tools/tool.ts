@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Failure } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { SavedPods } from '../pods/saved.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import { upload } from '../transfer/upload.ts';
 import { tool } from './tool.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ImageFacts } from '../images/image-facts.ts';
 import { type View, viewImage } from '../images/view-image.ts';
 import { megabytes } from '../transfer/meter.ts';
