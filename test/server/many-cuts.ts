@@ -44,7 +44,7 @@ export async function expectNothingLeft(server: PracticeServer): Promise<void> {
   await becomesEmpty('processes on the pod', () => server.pod.processes());
 }
 
-async function becomesEmpty(what: string, look: () => Promise<string[]>): Promise<void> {
+export async function becomesEmpty(what: string, look: () => Promise<string[]>): Promise<void> {
   let left = await look();
   for (let tries = 50; tries > 0 && left.length > 0; tries--) {
     await delay(100);
