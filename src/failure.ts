@@ -17,8 +17,6 @@ export type FailureKind =
   | 'connection-lost'
   | 'lost-contact'
   | 'no-ssh'
-  | 'no-sftp'
-  | 'needs-direct'
   | 'needs-terminal'
   | 'no-such-workdir'
   | 'no-such-file'

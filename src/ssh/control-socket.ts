@@ -12,8 +12,9 @@ const TEMPORARY_SUFFIX_BYTES = 17;
 const NAME_BYTES = 19;
 
 /**
- * A directory of ours for control sockets and ssh's logs: mode 0700, nobody else's, no link, its path short enough
- * for a socket on every system. Others may have made one in /tmp before us; such a one is not taken.
+ * A directory of ours for control sockets, and for files that only a trial needs: mode 0700, nobody else's, no link,
+ * its path short enough for a socket on every system. Others may have made one in /tmp before us; such a one is not
+ * taken.
  * Fails with `unexpected` when there is no place for it.
  */
 export async function controlDirectory({
@@ -49,14 +50,9 @@ export function newControlPath(directory: string): string {
   return join(directory, `${process.pid}-${randomBytes(4).toString('hex')}`);
 }
 
-/** A path for ssh's own words (`-E`) beside the sockets. */
-export function newLogPath(directory: string): string {
-  return `${newControlPath(directory)}.log`;
-}
-
 /**
- * Removes the sockets and logs of servers that are gone. A socket that still answers stays: in another container
- * that shares this directory our view of the pids is worth nothing.
+ * Removes the sockets of servers that are gone, and what they have left beside them. A socket that still answers
+ * stays: in another container that shares this directory our view of the pids is worth nothing.
  */
 export async function sweepStaleSockets(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {

@@ -6,16 +6,14 @@ import type { LoginFacts } from './login-facts.ts';
 import { deniedByJumpHost, keyUnusable, permissionDenied, tooManyKeys } from './login-failure.ts';
 import { byHand } from './ssh-argv.ts';
 
-/** What is left of an ssh (sftp, scp) that failed. */
+/** What is left of an ssh that failed. */
 export type SshEnd = {
   stderr: string;
-  /** What came before the pod was ready (the gateway reports on stdout), or sftp's own. Never a command's output. */
+  /** What came before the pod was ready (the gateway reports on stdout). Never a command's output. */
   stdout?: string;
   exitCode?: number | undefined;
   /** It was ended by us because it took too long. */
   timedOut?: boolean;
-  /** It was to go over a control master, and had no way to connect by itself. */
-  throughMaster?: boolean;
 };
 
 /** What was looked up after the failure, see `explainFailure`. */
@@ -27,8 +25,6 @@ export type Facts = {
 
 type Case = { pod: Pod; end: SshEnd; facts: Facts; match: RegExpExecArray };
 type Rule = [words: RegExp, text: (found: Case) => FailureText];
-
-const SHARED_CONNECTION_GONE = 'The shared connection to the pod is gone.';
 
 /**
  * What OpenSSH's words mean here, the most telling ones first. ssh's exit status proves nothing: 255 is also that of a
@@ -105,18 +101,6 @@ const RULES: Rule[] = [
     }),
   ],
   [
-    /subsystem request failed|sftp-server: (?:.*: )?(?:command )?not found|sftp-server: No such file/i,
-    ({ pod }) =>
-      pod.mode === 'proxy'
-        ? {
-            kind: 'needs-direct',
-            happened: "RunPod's gateway gives a terminal only: no sftp, no scp.",
-            next: 'connect with the string under "SSH over exposed TCP" on the pod\'s Connect page.',
-            byHand: byHand(pod),
-          }
-        : noSftp(pod),
-  ],
-  [
     /session request failed: Session open refused/,
     ({ pod }) => ({
       kind: 'session-refused',
@@ -186,10 +170,7 @@ const RULES: Rule[] = [
   ],
   [
     /Connection (?:closed|reset) by|closed by remote host|Connection reset|Broken pipe|Connection closed|kex_exchange_identification|ssh_exchange_identification|mux_client|Control socket connect|disconnect|Bad packet length|Corrupted MAC/i,
-    ({ pod, end }) =>
-      end.throughMaster
-        ? lost(pod, SHARED_CONNECTION_GONE)
-        : lost(pod, `The connection to ${where(pod)} broke off: ${saidBy(end)}`),
+    ({ pod, end }) => lost(pod, `The connection to ${where(pod)} broke off: ${saidBy(end)}`),
   ],
 ];
 
@@ -198,7 +179,6 @@ const RULES: Rule[] = [
  * up comes as `facts`; `explainFailure` does both.
  */
 export function diagnose(end: SshEnd, pod: Pod, facts: Facts = {}): FailureText {
-  if (sftpNeverAnswered(end)) return noSftp(pod);
   const heard = `${end.stderr}\n${end.stdout ?? ''}`;
   for (const [words, text] of RULES) {
     const match = words.exec(heard);
@@ -206,8 +186,6 @@ export function diagnose(end: SshEnd, pod: Pod, facts: Facts = {}): FailureText 
   }
   const said = saidBy(end);
   if (end.timedOut) return noAnswer(pod);
-  // A dead master can leave ssh without a word at LogLevel ERROR.
-  if (end.throughMaster && end.exitCode === 255 && said === '') return lost(pod, SHARED_CONNECTION_GONE);
   return {
     kind: 'unexpected',
     happened: said
@@ -215,24 +193,6 @@ export function diagnose(end: SshEnd, pod: Pod, facts: Facts = {}): FailureText 
       : `ssh ended with ${end.exitCode === undefined ? 'a signal' : `status ${end.exitCode}`} and no word of why.`,
     next: 'see what ssh says in a terminal.',
     byHand: byHand(pod, 'ssh -v'),
-  };
-}
-
-/**
- * Over a master the reason ("subsystem request failed") stays with the master; sftp says the same as when a connection
- * ends. But then it had echoed a line of its batch, and a master that is gone leaves more words.
- */
-function sftpNeverAnswered({ throughMaster, stderr, stdout = '' }: SshEnd): boolean {
-  return throughMaster === true && /^Connection closed\s*$/.test(stderr) && !stdout.includes('sftp> ');
-}
-
-function noSftp(pod: Pod): FailureText {
-  return {
-    kind: 'no-sftp',
-    happened: 'The pod has no SFTP server.',
-    meaning: 'Its image has no sftp-server, or its sshd is configured without one.',
-    next: 'use another way: scp -O, or a stream through ssh.',
-    byHand: byHand(pod, 'sftp'),
   };
 }
 

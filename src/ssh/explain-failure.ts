@@ -7,8 +7,8 @@ import { loginFacts } from './login-facts.ts';
 import type { PodConfig } from './pod-config.ts';
 
 /**
- * The failure of an ssh, sftp or scp. Where ssh's words alone don't tell enough (a changed host key, a login that
- * was turned away) the known_hosts, the key and the agent are looked at first.
+ * The failure of an ssh. Where its words alone don't tell enough (a changed host key, a login that was turned away)
+ * the known_hosts, the key and the agent are looked at first.
  */
 export async function explainFailure(end: SshEnd, pod: Pod, config: PodConfig): Promise<Failure> {
   const first = diagnose(end, pod);

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { noSsh } from './no-ssh.ts';
 
-export type SshProgram = 'ssh' | 'sftp' | 'scp' | 'ssh-keygen' | 'ssh-add';
+export type SshProgram = 'ssh' | 'ssh-keygen' | 'ssh-add';
 
 /** How a process ended: one of the two. */
 export type SshExit = { exitCode?: number; signal?: NodeJS.Signals };
@@ -15,7 +15,7 @@ export type SshChild = {
   stderr: Readable;
   /** Settles when the process is gone and its streams are over or given up. Never rejects. */
   exited: Promise<SshExit>;
-  /** Signals the process and what it has started (a jump's ssh, an sftp's ssh). */
+  /** Signals the process and what it has started (a jump's ssh). */
   kill(signal: NodeJS.Signals): void;
 };
 

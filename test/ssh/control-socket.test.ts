@@ -2,12 +2,7 @@ import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  controlDirectory,
-  newControlPath,
-  newLogPath,
-  sweepStaleSockets,
-} from '../../src/ssh/control-socket.ts';
+import { controlDirectory, newControlPath, sweepStaleSockets } from '../../src/ssh/control-socket.ts';
 import { makePlace, type Place, run } from './on-loopback.ts';
 
 const uid = process.getuid?.() ?? 0;
@@ -89,18 +84,17 @@ test('of servers that are gone nothing stays; what lives, or still answers, does
   const dead = `${stdout.trim()}-0123abcd`;
   const answering = `${stdout.trim()}-99999999`;
   const own = newControlPath(directory);
-  for (const name of [dead, `${dead}.log`, `${dead}.AbCdEfGhIjKlMnOp`, 'something else']) {
+  for (const name of [dead, `${dead}.config`, `${dead}.AbCdEfGhIjKlMnOp`, 'something else']) {
     await writeFile(join(directory, name), '');
   }
   await writeFile(own, '');
-  await writeFile(newLogPath(directory), '');
   const server = createServer().listen(join(directory, answering));
   await new Promise((resolve) => server.once('listening', resolve));
   await sweepStaleSockets(directory);
   const left = await readdir(directory);
-  expect(left).toHaveLength(4);
+  expect(left).toHaveLength(3);
   expect(left).toContain(answering);
   expect(left).toContain('something else');
-  expect(left.filter((name) => name.startsWith(`${process.pid}-`))).toHaveLength(2);
+  expect(left.filter((name) => name.startsWith(`${process.pid}-`))).toHaveLength(1);
   await new Promise((resolve) => server.close(resolve));
 });

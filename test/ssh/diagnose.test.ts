@@ -43,6 +43,8 @@ const WORDS: [FailureKind, string][] = [
   ],
   ['connection-lost', 'client_loop: send disconnect: Broken pipe\r\n'],
   ['connection-lost', 'Timeout, server 213.173.108.12 not responding.\r\n'],
+  // Over a master that has died, where ssh has no other way to connect.
+  ['connection-lost', 'kex_exchange_identification: Connection closed by remote host\r\n'],
   ['connection-lost', 'mux_client_hello_exchange: write packet: Broken pipe\r\n'],
   ['session-refused', 'mux_client_request_session: session request failed: Session open refused by peer\r\n'],
   [
@@ -51,7 +53,6 @@ const WORDS: [FailureKind, string][] = [
   ],
   ['config-rejected', '/c line 4: keyword IdentityFile extra arguments at end of line\r\n'],
   ['config-rejected', '/c line 4: no argument after keyword "user"\r\n'],
-  ['no-sftp', 'subsystem request failed on channel 0\r\nConnection closed\r\n'],
   [
     'unexpected',
     'Unable to negotiate with 1.2.3.4 port 22: no matching host key type found. Their offer: ssh-rsa\r\n',
@@ -80,11 +81,6 @@ test('the gateway’s own words are understood on stdout', () => {
     kind: 'container-not-found',
     next: expect.stringContaining('copy the SSH string'),
   });
-});
-
-test('a gateway without sftp asks for the direct string', () => {
-  const end = { stderr: 'subsystem request failed on channel 0\r\n', exitCode: 255 };
-  expect(diagnose(end, gateway)).toMatchObject({ kind: 'needs-direct' });
 });
 
 test('what a program on the pod says is not taken for ssh’s', () => {

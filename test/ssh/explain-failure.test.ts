@@ -11,8 +11,8 @@ import { explainFailure } from '../../src/ssh/explain-failure.ts';
 import type { PodConfig } from '../../src/ssh/pod-config.ts';
 import { capture, MAX_SSH_WORDS_BYTES, runSsh } from '../../src/ssh/run-ssh.ts';
 import { spawnSsh } from '../../src/ssh/spawn-ssh.ts';
-import { plainSession, sftpThroughMaster, throughMaster } from '../../src/ssh/ssh-argv.ts';
-import { directPod, makePlace, type Place, run, runOn, startMaster } from './on-loopback.ts';
+import { throughMaster } from '../../src/ssh/ssh-argv.ts';
+import { directPod, makePlace, type Place, plainSession, run, runOn, startMaster } from './on-loopback.ts';
 
 let practice: PracticePod;
 let place: Place;
@@ -305,66 +305,26 @@ test('an ssh_config of ours that somebody has broken is named', async () => {
   expect((await explained(end, pod, place.config)).kind).toBe('config-rejected');
 });
 
-describe('over the master', () => {
-  async function overMaster<T>(
-    sshdOptions: string[],
-    sftp: boolean,
-    body: (pod: Pod, controlPath: string) => Promise<T>,
-  ): Promise<T> {
-    const other = await startPracticePod({ sftp, sshdOptions });
-    const pod = directPod(other);
-    const controlPath = newControlPath(await controlDirectory({ env: {}, homeDir: place.home }));
-    const master = await startMaster(pod, place.config, controlPath);
-    try {
-      return await body(pod, controlPath);
-    } finally {
-      master.kill('SIGTERM');
-      await master.exited;
-      await other.stop();
-    }
-  }
-
-  test('a pod without an SFTP server', async () => {
-    const { env, files } = place.config;
-    const failure = await overMaster([], false, async (pod, controlPath) => {
-      const argv = sftpThroughMaster({ name: pod.name, files, controlPath });
-      const end = await runSsh('sftp', argv, { env, timeoutMs: 20_000, input: 'pwd\n' });
-      expect(end.exitCode).not.toBe(0);
-      return explained({ ...end, throughMaster: true }, pod, place.config);
-    });
-    expect(failure.kind).toBe('no-sftp');
-  });
-
-  test('a pod that opens no more sessions: nothing has run', async () => {
-    const { env, files } = place.config;
-    const failure = await overMaster(['MaxSessions 1'], true, async (pod, controlPath) => {
-      const argv = throughMaster({ name: pod.name, files, controlPath, command: 'true' });
-      const end = await runSsh('ssh', argv, { env, timeoutMs: 20_000 });
-      return explained({ ...end, throughMaster: true }, pod, place.config);
-    });
-    expect(failure.kind).toBe('session-refused');
-  });
-
-  test('a master that has died', async () => {
-    const { env, files } = place.config;
-    const pod = directPod(practice);
-    await place.config.ensure(pod);
-    const to = { name: pod.name, files, controlPath: join(place.home, 'none') };
-    const ends = [
-      await runSsh('ssh', throughMaster({ ...to, command: 'true' }), { env, timeoutMs: 20_000 }),
-      await runSsh('sftp', sftpThroughMaster(to), { env, timeoutMs: 20_000, input: 'pwd\n' }),
-    ];
-    for (const end of ends) {
-      expect((await explained({ ...end, throughMaster: true }, pod, place.config)).kind).toBe(
-        'connection-lost',
-      );
-    }
-  });
-
-  test('no algorithm in common', async () => {
-    const other = await startPracticePod({ sshdOptions: ['KexAlgorithms diffie-hellman-group1-sha1'] });
-    const failure = await failureOf(directPod(other), place.config);
+test('over the master of a pod that opens no more sessions: nothing has run', async () => {
+  const { env, files } = place.config;
+  const other = await startPracticePod({ sshdOptions: ['MaxSessions 1'] });
+  const pod = directPod(other);
+  const controlPath = newControlPath(await controlDirectory({ env: {}, homeDir: place.home }));
+  const master = await startMaster(pod, place.config, controlPath);
+  try {
+    const argv = throughMaster({ name: pod.name, files, controlPath, command: 'true' });
+    const end = await runSsh('ssh', argv, { env, timeoutMs: 20_000 });
+    expect((await explained(end, pod, place.config)).kind).toBe('session-refused');
+  } finally {
+    master.kill('SIGTERM');
+    await master.exited;
     await other.stop();
-    expect(failure.message).toContain('no algorithm in common');
-  });
+  }
+});
+
+test('no algorithm in common', async () => {
+  const other = await startPracticePod({ sshdOptions: ['KexAlgorithms diffie-hellman-group1-sha1'] });
+  const failure = await failureOf(directPod(other), place.config);
+  await other.stop();
+  expect(failure.message).toContain('no algorithm in common');
 });

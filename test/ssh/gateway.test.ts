@@ -4,8 +4,8 @@ import { type PracticePod, startPracticePod } from '../../fixtures/practice-pod.
 import type { Pod } from '../../src/pods/pod.ts';
 import { explainFailure } from '../../src/ssh/explain-failure.ts';
 import { runSsh } from '../../src/ssh/run-ssh.ts';
-import { plainSession, terminalSession } from '../../src/ssh/ssh-argv.ts';
-import { directPod, makePlace, type Place, until } from './on-loopback.ts';
+import { terminalSession } from '../../src/ssh/ssh-argv.ts';
+import { directPod, makePlace, type Place, plainSession, until } from './on-loopback.ts';
 
 let practice: PracticePod;
 let place: Place;
@@ -60,16 +60,6 @@ test('a pod that has moved: the new string is asked for', async () => {
     timeoutMs: 30_000,
   });
   expect(await explainFailure(end, gone, config)).toMatchObject({ kind: 'container-not-found' });
-});
-
-test('sftp through the gateway: the direct string is asked for', async () => {
-  const { config } = place;
-  const end = await runSsh('sftp', ['-b', '-', '-F', config.files.sshConfig, '--', proxy.name], {
-    env: config.env,
-    timeoutMs: 30_000,
-    input: 'pwd\n',
-  });
-  expect(await explainFailure(end, proxy, config)).toMatchObject({ kind: 'needs-direct' });
 });
 
 test.each(['ssh by-proxy', 'ssh trainer', 'sftp trainer'])(

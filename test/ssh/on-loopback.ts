@@ -8,7 +8,7 @@ import type { Pod } from '../../src/pods/pod.ts';
 import { PodConfig } from '../../src/ssh/pod-config.ts';
 import { runSsh, type SshRun } from '../../src/ssh/run-ssh.ts';
 import { type SshChild, spawnSsh } from '../../src/ssh/spawn-ssh.ts';
-import { masterSession, plainSession } from '../../src/ssh/ssh-argv.ts';
+import { masterSession, terminalSession } from '../../src/ssh/ssh-argv.ts';
 
 export const run = promisify(execFile);
 
@@ -43,6 +43,15 @@ export function directPod(pod: PracticePod, changes: Partial<Pod> = {}): Pod {
     keyPath: pod.keyPath,
     ...changes,
   };
+}
+
+/** `ssh -T` with a connection of its own that no master shares, and otherwise the options of a session of ours. */
+export function plainSession({
+  command,
+  ...target
+}: Parameters<typeof terminalSession>[0] & { command: string }): string[] {
+  const [, ...options] = terminalSession(target);
+  return ['-T', ...options, command];
 }
 
 /** Writes the pod's entry and runs a command with it, over a connection of its own. */

@@ -7,8 +7,8 @@ import { type PracticePod, startPracticePod } from '../../fixtures/practice-pod.
 import { controlDirectory, newControlPath } from '../../src/ssh/control-socket.ts';
 import { runSsh } from '../../src/ssh/run-ssh.ts';
 import { spawnSsh } from '../../src/ssh/spawn-ssh.ts';
-import { plainSession, throughMaster } from '../../src/ssh/ssh-argv.ts';
-import { directPod, makePlace, type Place, startMaster, until } from './on-loopback.ts';
+import { throughMaster } from '../../src/ssh/ssh-argv.ts';
+import { directPod, makePlace, type Place, plainSession, startMaster, until } from './on-loopback.ts';
 
 let practice: PracticePod;
 let place: Place;

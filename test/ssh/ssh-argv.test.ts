@@ -1,20 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PracticePod, startPracticePod } from '../../fixtures/practice-pod.ts';
 import type { Pod } from '../../src/pods/pod.ts';
-import { controlDirectory, newControlPath, newLogPath } from '../../src/ssh/control-socket.ts';
+import { controlDirectory, newControlPath } from '../../src/ssh/control-socket.ts';
 import { runSsh } from '../../src/ssh/run-ssh.ts';
 import type { SshChild } from '../../src/ssh/spawn-ssh.ts';
-import {
-  byHand,
-  masterSession,
-  plainSession,
-  scpThroughMaster,
-  sftpThroughMaster,
-  terminalSession,
-  throughMaster,
-} from '../../src/ssh/ssh-argv.ts';
+import { byHand, masterSession, terminalSession, throughMaster } from '../../src/ssh/ssh-argv.ts';
 import { directPod, makePlace, type Place, startMaster, until } from './on-loopback.ts';
 
 const files = { sshConfig: '/home/me/.config/runpod-ssh/ssh_config' };
@@ -29,11 +20,8 @@ const target = {
 describe('whatever is built', () => {
   const argvs: Record<string, string[]> = {
     masterSession: masterSession(target),
-    plainSession: plainSession(target),
     terminalSession: terminalSession(target),
-    throughMaster: throughMaster({ ...target, logFile: '/run/rp/1-bb.log' }),
-    sftpThroughMaster: sftpThroughMaster(target),
-    scpThroughMaster: scpThroughMaster({ ...target, direction: 'upload', localPath: '/a', remotePath: 'b' }),
+    throughMaster: throughMaster(target),
   };
   test.each(Object.entries(argvs))('%s never asks, and gives every option once', (_, argv) => {
     const keys = argv.flatMap((word, index) => (argv[index - 1] === '-o' ? [word.split('=')[0]] : []));
@@ -45,14 +33,8 @@ describe('whatever is built', () => {
 });
 
 test('part of a second counts as a second, since ssh takes 0 for no limit', () => {
-  expect(plainSession({ ...target, connectTimeoutMs: 10 })).toContain('ConnectTimeout=1');
-  expect(plainSession({ ...target, connectTimeoutMs: 1_500 })).toContain('ConnectTimeout=2');
-});
-
-test('a line break in a remote name is refused, not cut off', () => {
-  const build = () =>
-    scpThroughMaster({ ...target, direction: 'upload', localPath: '/a', remotePath: 'b\nc' });
-  expect(build).toThrow(/line break/);
+  expect(masterSession({ ...target, connectTimeoutMs: 10 })).toContain('ConnectTimeout=1');
+  expect(masterSession({ ...target, connectTimeoutMs: 1_500 })).toContain('ConnectTimeout=2');
 });
 
 test('what a person types is short', () => {
@@ -83,13 +65,12 @@ describe('over a master', () => {
   });
 
   const on = () => ({ name: pod.name, files: place.config.files, controlPath });
-  const start = (program: 'ssh' | 'sftp' | 'scp', argv: string[], input = '') =>
-    runSsh(program, argv, { env: place.config.env, timeoutMs: 20_000, input });
+  const start = (argv: string[], input = '') =>
+    runSsh('ssh', argv, { env: place.config.env, timeoutMs: 20_000, input });
 
   test('a command has its own streams and status, and no further connection', async () => {
     const before = practice.hops.direct.connections();
     const end = await start(
-      'ssh',
       throughMaster({ ...on(), command: 'cat; echo to stderr >&2; exit 7' }),
       'to stdin',
     );
@@ -97,67 +78,15 @@ describe('over a master', () => {
     expect(practice.hops.direct.connections()).toBe(before);
   });
 
-  test('sftp works, with names that need quotes', async () => {
-    await writeFile(join(place.home, 'data'), 'by sftp');
-    const end = await start(
-      'sftp',
-      sftpThroughMaster(on()),
-      `put "${place.home}/data" "${practice.home}/a \\"b"\n`,
-    );
-    expect(end.exitCode).toBe(0);
-    expect(await readFile(join(practice.home, 'a "b'), 'utf8')).toBe('by sftp');
-  });
-
-  test.each(['plain', "it's; touch pwned", '$(touch pwned)', '-O', 'a*b', 'ümlaut 😀', '`x`\\'])(
-    'scp -O takes %j for a name and nothing else',
-    async (name) => {
-      const local = join(place.home, 'a:b c');
-      const folder = join(practice.home, 'scp');
-      await mkdir(folder, { recursive: true });
-      await writeFile(local, `for ${name}`);
-      const remotePath = name === '-O' ? name : join(folder, name);
-      const up = await start(
-        'scp',
-        scpThroughMaster({ ...on(), direction: 'upload', localPath: local, remotePath }),
-      );
-      expect(up).toMatchObject({ exitCode: 0, stderr: '' });
-      const back = join(place.home, 'back');
-      await start('scp', scpThroughMaster({ ...on(), direction: 'download', localPath: back, remotePath }));
-      expect(await readFile(back, 'utf8')).toBe(`for ${name}`);
-      expect(await readFile(join(practice.home, 'pwned')).catch(() => 'none')).toBe('none');
-    },
-  );
-
-  test('words of ssh go to the log, words of the pod to stderr', async () => {
-    const logFile = newLogPath(directory);
-    const gone = { ...on(), controlPath: newControlPath(directory), logFile };
-    const end = await start('ssh', throughMaster({ ...gone, command: 'true' }));
-    expect(end).toMatchObject({ exitCode: 255, stdout: '', stderr: '' });
-    expect(await readFile(logFile, 'utf8')).toMatch(/closed/i);
-  });
-
   describe('that is not there, or dead', () => {
-    test.each(['ssh', 'sftp', 'scp'] as const)(
-      '%s fails instead of connecting by itself',
-      async (program) => {
-        for (const path of [newControlPath(directory), await staleSocket()]) {
-          const bytesBefore = practice.hops.direct.bytes().up;
-          const to = { ...on(), controlPath: path };
-          const argv = {
-            ssh: throughMaster({ ...to, command: 'touch connected' }),
-            sftp: sftpThroughMaster(to),
-            scp: scpThroughMaster({
-              ...to,
-              direction: 'upload',
-              localPath: '/dev/null',
-              remotePath: 'connected',
-            }),
-          };
-          expect((await start(program, argv[program])).exitCode).not.toBe(0);
-          expect(practice.hops.direct.bytes().up).toBe(bytesBefore);
-        }
-      },
-    );
+    test('fails instead of connecting by itself', async () => {
+      for (const path of [newControlPath(directory), await staleSocket()]) {
+        const bytesBefore = practice.hops.direct.bytes().up;
+        const argv = throughMaster({ ...on(), controlPath: path, command: 'touch connected' });
+        expect((await start(argv)).exitCode).toBe(255);
+        expect(practice.hops.direct.bytes().up).toBe(bytesBefore);
+      }
+    });
 
     async function staleSocket(): Promise<string> {
       const path = newControlPath(directory);
