@@ -19,7 +19,7 @@ Without arguments it serves MCP on stdin and stdout. Register it with Claude Cod
 // 40 MB, and never give it back; and it would compile everything twice that runs a thousand times: so only what runs
 // far more often, like the loops over the bytes of a file.
 setFlagsFromString('--semi-space-growth-factor=1');
-setFlagsFromString('--interrupt-budget=2000000');
+setFlagsFromString('--interrupt-budget=700000');
 
 async function main(args: string[]): Promise<void> {
   const [first] = args;

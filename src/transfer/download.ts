@@ -14,6 +14,7 @@ import { notAFile, notReadable, placeFailure } from './transfer-failures.ts';
 import type { DownloadRequest } from './transfer-request.ts';
 import { downloadFolder } from './tree/download-folder.ts';
 import { newIgnoreList } from './tree/ignore-rules.ts';
+import { listPodTree } from './tree/pod-tree.ts';
 import { sameContentOnPod } from './tree/same-content.ts';
 import { sameTime } from './tree/tree-difference.ts';
 
@@ -34,14 +35,19 @@ export async function download(
   const kind = await localKind(target.realPath);
   for (const path of paths) {
     transfer.signal.throwIfAborted();
-    const place = await surveyOnPod(transfer.connection, path, transfer.signal);
+    // Of a file there is no list, and the question costs no further round trip.
+    const [place, tree] = await Promise.all([
+      surveyOnPod(transfer.connection, path, transfer.signal),
+      listPodTree(transfer, path, 'all'),
+    ]);
     if (place.kind === 'none') throw noSuchFile(path.toString(), transfer);
     const intoFolder =
       paths.length > 1 || target.namesFolder || (place.kind !== 'directory' && kind === 'directory');
     const local = intoFolder
       ? await allowedBelow(guard, target.realPath, nameOf(path))
       : Buffer.from(target.realPath);
-    if (place.kind === 'directory') await downloadFolder(transfer, request, { guard, summary }, place, local);
+    if (place.kind === 'directory')
+      await downloadFolder(transfer, request, { guard, summary }, { place, tree }, local);
     else await downloadFile(transfer, request, summary, place, local);
   }
   return summary;

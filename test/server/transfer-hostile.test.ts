@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ import {
 /** What the pod's programs answer goes through a sed whose rules the tests write. */
 const LIARS = {
   base64:
-    'case $* in *-d*) exec /usr/bin/base64 "$@" ;; esac; sed -f "$LIES/text" | exec /usr/bin/base64 "$@"',
+    'case $* in *-d*) /usr/bin/base64 "$@" | exec sed -f "$LIES/decoded" ;; *) sed -f "$LIES/text" | exec /usr/bin/base64 "$@" ;; esac',
   gzip: 'sed -f "$LIES/text" | exec /bin/gzip "$@"',
   stat: '/usr/bin/stat "$@" | sed -f "$LIES/stat"',
 };
@@ -47,8 +47,9 @@ describe.each(bothModes)('a pod that lies, in %s mode', (mode) => {
   });
   beforeEach(() => rmSync(join(place.work, 'open/target'), { recursive: true, force: true }));
 
-  function lie(rules: { text?: string; stat?: string }): void {
-    for (const name of ['text', 'stat'] as const) writeFileSync(join(lies, name), rules[name] ?? '');
+  function lie(rules: { text?: string; stat?: string; decoded?: string }): void {
+    for (const name of ['text', 'stat', 'decoded'] as const)
+      writeFileSync(join(lies, name), rules[name] ?? '');
   }
 
   /** All that is in the working directory, and what must not be. */
@@ -127,4 +128,19 @@ describe.each(bothModes)('a pod that lies, in %s mode', (mode) => {
       expect(everything().replace(/^open\/target\/.*\n/gm, '')).toBe(before);
     },
   );
+
+  it.each(['tree', 'file'])('about what it has got puts nothing in place: a %s', async (what) => {
+    lie({ decoded: 's/payload/pAyload/' });
+    const path = what === 'tree' ? 'sent/file.txt' : 'sent.txt';
+    await makeFiles(place.podHome, { [path]: 'as it was' });
+    await makeFiles(place.work, { [path]: 'the payload' });
+    const name = path.split('/')[0] ?? '';
+    const { text } = await place.upload(name, name);
+    expect(text).toContain('did not arrive as it was sent');
+    expect(readFileSync(join(place.podHome, path), 'utf8')).toBe('as it was');
+    expect(leftoversIn(place.podHome)).toEqual([]);
+    lie({});
+    succeeded(await place.upload(name, name));
+    expect(readFileSync(join(place.podHome, path), 'utf8')).toBe('the payload');
+  });
 });

@@ -37,8 +37,11 @@ export class TroubledTransfers {
     succeeded(await this.#place.upload('file', 'file'));
     const content = await randomFile(join(work, 'file'), FILE_BYTES);
     const polled = pollFile(join(podHome, 'file'), [old, content]);
-    succeeded(await this.#troubled(this.#place.upload('file', 'file')));
-    assert.equal(await polled.end(), 'only whole files');
+    try {
+      succeeded(await this.#troubled(this.#place.upload('file', 'file')));
+    } finally {
+      assert.equal(await polled.end(), 'only whole files');
+    }
     assert.ok(readFileSync(join(podHome, 'file')).equals(content));
     assert.deepEqual(leftoversIn(work, podHome), []);
   }
@@ -51,8 +54,11 @@ export class TroubledTransfers {
     succeeded(await this.#place.download('source', 'back'));
     const content = await randomFile(join(podHome, 'source'), FILE_BYTES);
     const polled = pollFile(join(work, 'back'), [old, content]);
-    succeeded(await this.#troubled(this.#place.download('source', 'back')));
-    assert.equal(await polled.end(), 'only whole files');
+    try {
+      succeeded(await this.#troubled(this.#place.download('source', 'back')));
+    } finally {
+      assert.equal(await polled.end(), 'only whole files');
+    }
     assert.ok(readFileSync(join(work, 'back')).equals(content));
     assert.deepEqual(leftoversIn(work, podHome), []);
   }

@@ -38,19 +38,8 @@ rp_list_tree() {
 _rp_names=.runpod-ssh-000000000000-names.part
 rp_unpack() {
   rp_decode "$1"
-  _rp_stage=$_rp_decoded.part
-  mkdir -p "${_rp_stage%/*}"
-  rm -rf "$_rp_stage"
-  (umask 077 && mkdir "$_rp_stage")
-  if _rp_said=$(
-    rp_input "$2" "$3" | (
-      # The stage is closed to others. busybox takes modes from the umask, whatever -p says, unless it is root.
-      cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf - 2>&1 >/dev/null
-      _rp_status=$?
-      cat >/dev/null
-      exit $_rp_status
-    )
-  ); then
+  rp_make_stage
+  if _rp_said=$(rp_input "$2" "$3" | rp_untar); then
     (
       cd "$_rp_stage" || exit
       _rp_sums=$(rp_sums <"$_rp_names")
@@ -65,6 +54,51 @@ rp_unpack() {
     rp_why "$_rp_said"
     rp_say . failed "$_rp_why"
   fi
+}
+# rp_make_stage: an empty folder for $_rp_decoded, closed to others; sets _rp_stage.
+rp_make_stage() {
+  _rp_stage=$_rp_decoded.part
+  mkdir -p "${_rp_stage%/*}"
+  rm -rf "$_rp_stage"
+  (umask 077 && mkdir "$_rp_stage")
+}
+# The input, a tar archive, into the stage; says what tar says of it, and reads all of it whatever happens.
+rp_untar() {
+  (
+    # busybox takes modes from the umask, whatever -p says, unless it is root.
+    # shellcheck disable=SC2069 # of tar its words only
+    cd "$_rp_stage" && umask 0 && LC_ALL=C $_rp_tar -xpf - 2>&1 >/dev/null
+    _rp_status=$?
+    cat >/dev/null
+    exit $_rp_status
+  )
+}
+# rp_put_tree ROOT STAGE: the text of the call, in base64, is such an archive, which has with it what the hashes have
+# to be ($_rp_expected) and what is to be done with it in ROOT ($_rp_last, see settle-tree.sh): a small tree in one
+# round trip.
+_rp_expected=.runpod-ssh-000000000000-sums.part
+_rp_last=.runpod-ssh-000000000000-last.part
+rp_put_tree() {
+  rp_decode "$2"
+  rp_make_stage
+  if ! _rp_said=$(printf %s "$_rp_text" | base64 -d | rp_untar); then
+    rm -rf "$_rp_stage"
+    rp_why "$_rp_said"
+    rp_say . failed "$_rp_why"
+    _rp_ended=1
+    return
+  fi
+  _rp_sums=$(cd "$_rp_stage" && rp_sums <"$_rp_names" | base64 -d)
+  if [ "$_rp_sums" != "$(cat "$_rp_stage/$_rp_expected")" ] || ! exec 7<"$_rp_stage/$_rp_last"; then
+    rm -rf "$_rp_stage"
+    rp_say . garbled
+    _rp_ended=1
+    return
+  fi
+  (cd "$_rp_stage" && exec rm -f "$_rp_names" "$_rp_expected" "$_rp_last")
+  rp_decode "$1"
+  _rp_failed=$(rp_settle_in "$_rp_decoded" <&7)
+  rp_end_settling
 }
 # The SHA-256 of the files that the input names, in base64. sha256sum puts a backslash before the line of a name with
 # a newline or a backslash in it; that of busybox lets the name go on in the next line.
@@ -88,22 +122,26 @@ rp_sweep() {
 # rp_settle_tree ROOT [STAGE]: does in ROOT what the text of the call says (settle-tree.sh), with what was unpacked in
 # STAGE, and answers what failed.
 rp_settle_tree() {
-  rp_decode "$1"
-  _rp_root=$_rp_decoded
   rp_decode "$2"
-  _rp_stage=$_rp_decoded
-  if [ -n "$_rp_stage" ] && [ ! -d "$_rp_stage.part" ]; then
+  _rp_stage=${_rp_decoded:+$_rp_decoded.part}
+  if [ -n "$_rp_stage" ] && [ ! -d "$_rp_stage" ]; then
     rp_say . gone
     _rp_ended=1
     return
   fi
-  _rp_failed=.
-  if mkdir -p "$_rp_root" && cd "$_rp_root"; then
-    _rp_failed=$(
-      printf '%b' "$_rp_text" | xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage.part"
-    )
+  rp_decode "$1"
+  _rp_failed=$(printf '%b' "$_rp_text" | rp_settle_in "$_rp_decoded")
+  rp_end_settling
+}
+rp_settle_in() {
+  if mkdir -p "$1" && cd "$1"; then
+    xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage"
+  else
+    echo .
   fi
-  [ -z "$_rp_stage" ] || rm -rf "$_rp_stage.part"
+}
+rp_end_settling() {
+  [ -z "$_rp_stage" ] || rm -rf "$_rp_stage"
   rp_lock
   printf %s "$_rp_failed" | rp_text failed
   rp_end "${_rp_failed:+failed}"

@@ -16,7 +16,7 @@ import type { DownloadRequest } from '../transfer-request.ts';
 import { fetchTree } from './fetch-tree.ts';
 import { newIgnoreList } from './ignore-rules.ts';
 import { folderInTheWay, keepsSomething } from './in-the-way.ts';
-import { listPodTree } from './pod-tree.ts';
+import type { PodTree } from './pod-tree.ts';
 import { sameContentOnPod } from './same-content.ts';
 import { type FolderEntry, hasFolderIn, keyOf, removable, treeDifference } from './tree-difference.ts';
 import { listTree, type TreeEntry } from './tree-entries.ts';
@@ -30,13 +30,12 @@ export async function downloadFolder(
   transfer: Transfer & { meter: Meter },
   request: DownloadRequest,
   { guard, summary }: { guard: LocalGuard; summary: Summary },
-  place: PodPlace,
+  { place, tree }: { place: PodPlace; tree: PodTree | undefined },
   local: Buffer,
 ): Promise<void> {
+  if (!tree) throw notReadable(place.path);
   const isNew = await prepareFolder(local);
   const exclude = newIgnoreList().add([...request.exclude]);
-  const tree = await listPodTree(transfer, place.bytes, 'all');
-  if (!tree) throw notReadable(place.path);
   const { kept: entries, leftOut } = wanted(tree.entries, { exclude, guard, local: local.toString() });
   summary.skipped.push(...[...leftOut].flatMap(([name, why]) => (why ? [`${shown(name)} (${why})`] : [])));
   const folders = entries.filter((entry): entry is FolderEntry => entry.kind === 'directory');

@@ -21,7 +21,7 @@ export type FileEntry = TreeEntry & { kind: 'file' };
  */
 export async function fetchMany(
   transfer: Transfer,
-  { session }: Channel,
+  { session }: Pick<Channel, 'session'>,
   {
     root,
     local,

@@ -3,9 +3,12 @@ import { Failure } from '../../failure.ts';
 import { codeOf } from '../../local/error-code.ts';
 import { localWriteFailure } from '../../local/local-failures.ts';
 import { checkRoomHere, newDownload, ownPart } from '../../local/local-parts.ts';
+import { SessionLost } from '../../session/session.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { clearFolder, fetchFile } from '../file/fetch-file.ts';
+import type { Channel } from '../open-channel.ts';
 import { type PodPlace, surveyOnPod } from '../pod-files.ts';
+import { loadTransfer } from '../programs.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
@@ -18,6 +21,8 @@ import { totalBytes } from './tree-totals.ts';
 const LARGE_BYTES = 4 * 1024 * 1024;
 const BATCH_BYTES = 16 * 1024 * 1024;
 const BATCH_FILES = 500;
+/** So much comes over the session that serves everything else. */
+const INLINE_BYTES = 96 * 1024;
 const TRIES = 3;
 
 export type FetchTreeJob = {
@@ -148,7 +153,7 @@ async function fetchBatches(
   const { mode } = connection.pod;
   const { roundTripMs } = place;
   const count = Math.min(queue.length, channelsFor(totalBytes(files), { roundTripMs, mode }));
-  await channels.over({ pod: connection.pod, count, signal }, async (channel, delivered) => {
+  const some = async (channel: Pick<Channel, 'session'>, delivered: () => void): Promise<boolean> => {
     const next = queue.shift();
     if (!next) return false;
     let wrong: FileEntry[];
@@ -167,7 +172,23 @@ async function fetchBatches(
       if (batch.length > 0) queue.push({ batch, tries: next.tries + (batch.length === 1 ? 1 : 0) });
     }
     return queue.length > 0;
-  });
+  };
+  if (totalBytes(files) <= INLINE_BYTES) await overMain(transfer, some);
+  if (queue.length > 0) await channels.over({ pod: connection.pod, count, signal }, some);
+}
+
+/** A little comes over the pod's own session; what is lost with that is left. */
+async function overMain(
+  { connection, signal }: Transfer,
+  some: (channel: Pick<Channel, 'session'>, delivered: () => void) => Promise<boolean>,
+): Promise<void> {
+  const session = await connection.session({ signal });
+  loadTransfer(session);
+  try {
+    await some({ session }, () => {});
+  } catch (error) {
+    if (!(error instanceof SessionLost)) throw error;
+  }
 }
 
 function batchesOf(files: readonly FileEntry[]): FileEntry[][] {

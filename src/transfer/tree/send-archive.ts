@@ -14,8 +14,41 @@ import type { TreeEntry } from './tree-entries.ts';
 
 export type Batch = TreeEntry[];
 
-/** The file in an archive that names the others, for the pod to hash ($_rp_names in trees.sh). */
+/** Files in an archive for the pod (trees.sh): the names of the others, their hashes, and what is to be done with them. */
 const NAMES = Buffer.from('.runpod-ssh-000000000000-names.part');
+const SUMS = Buffer.from('.runpod-ssh-000000000000-sums.part');
+const LAST = Buffer.from('.runpod-ssh-000000000000-last.part');
+
+/** What is to be sent: entries of a local tree, in the form that the pod's tar reads. */
+export type Archive = { localRoot: Buffer; place: PodPlace; batch: Batch };
+
+/** How long the archive of a batch is, without what is in it for the pod. */
+export function archiveSize({ place, batch }: Pick<Archive, 'place' | 'batch'>): number {
+  return tarSize(batch.map(inTar), place.tar);
+}
+
+/** A small archive in one piece, with the hashes of its files and the records of what to do (rp_put_tree). Throws Failure. */
+export async function smallArchive(
+  archive: Archive,
+  last: Buffer,
+  moved: (bytes: number) => void,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const out = {
+    send: async (bytes: Buffer): Promise<void> => {
+      pieces.push(bytes);
+    },
+  };
+  const sums = await sendEntries(out, archive, moved);
+  const { place, batch } = archive;
+  pieces.push(
+    ownFile(NAMES, namesOf(batch), place),
+    ownFile(SUMS, Buffer.from(sums.join('\n')), place),
+    ownFile(LAST, last, place),
+    tarEnd,
+  );
+  return Buffer.concat(pieces);
+}
 
 /**
  * Sends files and links as one archive over a channel, to be unpacked in `stage` on the pod. Whether all of it has
@@ -24,19 +57,11 @@ const NAMES = Buffer.from('.runpod-ssh-000000000000-names.part');
 export async function sendArchive(
   transfer: Transfer,
   { session, raw }: Channel,
-  {
-    localRoot,
-    root,
-    place,
-    batch,
-    stage,
-  }: { localRoot: Buffer; root: Buffer; place: PodPlace; batch: Batch; stage: Buffer },
+  { root, stage, ...archive }: Archive & { root: Buffer; stage: Buffer },
 ): Promise<boolean> {
-  const names = Buffer.concat(
-    batch.flatMap(({ kind, path }) => (kind === 'file' ? [path, Buffer.from([0])] : [])),
-  );
-  const list: TarEntry = { kind: 'file', path: NAMES, size: names.length, mode: 0o600, mtimeNs: 0n };
-  const total = tarSize([...batch.map(inTar), list], place.tar);
+  const { place, batch } = archive;
+  const names = ownFile(NAMES, namesOf(batch), place);
+  const total = archiveSize(archive) + names.length;
   const frames: Buffer[] = [];
   const call = session.call({
     program: 'rp_unpack',
@@ -46,22 +71,15 @@ export async function sendArchive(
   });
   call.done.catch(() => {});
   const out = new Outgoing(session, raw);
-  const sums: string[] = [];
+  let sums: string[];
   let moved = 0;
   const count = (bytes: number): void => {
     moved += bytes;
     transfer.moved(bytes);
   };
   try {
-    for (const entry of batch) {
-      await out.send(tarHeader(inTar(entry), place.tar));
-      if (entry.kind === 'file') {
-        sums.push(await sendContent(out, { ...entry, path: below(localRoot, entry.path) }, count));
-      }
-    }
-    await out.send(
-      Buffer.concat([tarHeader(list, place.tar), names, Buffer.alloc(tarPadding(names.length)), tarEnd]),
-    );
+    sums = await sendEntries(out, archive, count);
+    await out.send(Buffer.concat([names, tarEnd]));
     await out.end();
     const [how, why] = await call.done;
     if (how !== 'ok') throw failedOnPod(root.toString(), transfer, why);
@@ -74,12 +92,30 @@ export async function sendArchive(
   return found === sums.join('\n');
 }
 
+type Sink = { send(bytes: Buffer): Promise<void> };
+
+/** Sends the entries of an archive; returns the hashes of its files. Throws Failure. */
+async function sendEntries(
+  out: Sink,
+  { localRoot, place, batch }: Archive,
+  moved: (bytes: number) => void,
+): Promise<string[]> {
+  const sums: string[] = [];
+  for (const entry of batch) {
+    await out.send(tarHeader(inTar(entry), place.tar));
+    if (entry.kind === 'file') {
+      sums.push(await sendContent(out, { ...entry, path: below(localRoot, entry.path) }, moved));
+    }
+  }
+  return sums;
+}
+
 /**
  * Sends a file's bytes, exactly as many as were announced, and returns their hash. Throws Failure if the file isn't
  * any longer what was announced.
  */
 async function sendContent(
-  out: Outgoing,
+  out: Sink,
   source: { path: Buffer; size: number; mtimeNs: bigint },
   moved: (bytes: number) => void,
 ): Promise<string> {
@@ -146,6 +182,17 @@ class Outgoing {
     this.#heldBytes = all.length - length;
     await this.#session.send(this.#raw ? now : Buffer.from(asText(now)));
   }
+}
+
+/** A file of ours in an archive, with its header. */
+function ownFile(path: Buffer, content: Buffer, { tar }: PodPlace): Buffer {
+  const header = tarHeader({ kind: 'file', path, size: content.length, mode: 0o600, mtimeNs: 0n }, tar);
+  return Buffer.concat([header, content, Buffer.alloc(tarPadding(content.length))]);
+}
+
+/** The names of the files in an archive, NUL behind each. */
+function namesOf(batch: Batch): Buffer {
+  return Buffer.concat(batch.flatMap(({ kind, path }) => (kind === 'file' ? [path, Buffer.from([0])] : [])));
 }
 
 function inTar(entry: TreeEntry): TarEntry {

@@ -1,3 +1,4 @@
+import type { Failure } from '../../failure.ts';
 import { word } from '../../session/request.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { temporaryPath, withEnding } from '../file/part-name.ts';
@@ -7,12 +8,14 @@ import { ask, type PodPlace } from '../pod-files.ts';
 import { secondsText } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, garbled, isFinal } from '../transfer-failures.ts';
-import { type Batch, sendArchive } from './send-archive.ts';
+import { archiveSize, type Batch, sendArchive, smallArchive } from './send-archive.ts';
 import { type FolderEntry, foldersOf, keyOf, type TreeDifference } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 
 /** Files of more than this go one by one, in blocks; smaller ones together as archives of about this size. */
 const LARGE_BYTES = 16 * 1024 * 1024;
+/** An archive up to this goes with the request itself, in one round trip. */
+const INLINE_BYTES = 96 * 1024;
 const TRIES = 3;
 const SLASH = Buffer.from('/');
 
@@ -41,7 +44,12 @@ export async function sendTree(transfer: Transfer, job: SendTreeJob): Promise<vo
   const large = changed.filter(isLarge);
   const last = lastRecords(job, batches);
   // A tree that goes in one archive is finished with it.
+  const [batch] = batches;
   const alone = batches.length === 1 && large.length === 0;
+  if (alone && batch && isSmall(job, batch, last)) {
+    await sendSmall(transfer, job, batch, last);
+    return;
+  }
   await sendBatches(transfer, job, batches, alone ? last : []);
   await sendLarge(transfer, job, large);
   if (!alone && last.length > 0) await settle(transfer, job.root, last);
@@ -111,11 +119,14 @@ async function settle(transfer: Transfer, root: Buffer, records: Buffer[], stage
     transfer.signal,
   );
   if (words[0] === 'gone') return false;
-  if (words[0] === 'failed') {
-    const [path = ''] = (frames[0]?.payload.toString() ?? '').split('\n');
-    throw failedOnPod(path === '' ? root.toString() : `${root.toString()}/${path}`, transfer);
-  }
+  if (words[0] === 'failed') throw settlingFailed(transfer, root, frames[0]?.payload);
   return true;
+}
+
+/** `paths`: what could not be done, a line each; `why`, if it was nothing at all. */
+function settlingFailed(transfer: Transfer, root: Buffer, paths?: Buffer, why?: string): Failure {
+  const [path = ''] = (paths?.toString() ?? '').split('\n');
+  return failedOnPod(path === '' ? root.toString() : `${root.toString()}/${path}`, transfer, why);
 }
 
 /** Cuts what goes in archives into such; each has the new folders in it that its files are in. */
@@ -143,6 +154,61 @@ function batchesOf(entries: readonly TreeEntry[], newFolders: readonly FolderEnt
     room -= size;
   }
   return batches;
+}
+
+function isSmall({ place }: SendTreeJob, batch: Batch, last: readonly Buffer[]): boolean {
+  return archiveSize({ place, batch }) + last.reduce((sum, { length }) => sum + length, 0) <= INLINE_BYTES;
+}
+
+/** Sends a few small files over the pod's own session, and has them put in place at once. */
+async function sendSmall(
+  transfer: Transfer,
+  job: SendTreeJob,
+  batch: Batch,
+  last: readonly Buffer[],
+): Promise<void> {
+  const { connection, signal } = transfer;
+  for (let tries = 1; ; tries++) {
+    const session = await connection.session({ signal });
+    const { pid, started } = session.description;
+    const stage = withEnding(stagesIn(job.root), `-${pid}-${started}-s${session.nextSerial()}`);
+    let moved = 0;
+    const archive = await smallArchive(
+      { ...job, batch },
+      Buffer.concat(settlingOf(job, batch, last)),
+      (bytes) => {
+        moved += bytes;
+      },
+    );
+    const { words, frames } = await ask(
+      connection,
+      {
+        program: 'rp_put_tree',
+        words: [word(job.root), word(stage)],
+        text: archive.toString('base64'),
+      },
+      signal,
+    );
+    if (words[0] === 'failed') throw settlingFailed(transfer, job.root, frames[0]?.payload, words[1]);
+    if (words[0] !== 'garbled') {
+      transfer.moved(moved);
+      return;
+    }
+    if (tries === TRIES) throw garbled(`A part of ${job.root.toString()}`);
+  }
+}
+
+/** What is done with a batch that has arrived, and then with the rest. */
+function settlingOf({ difference }: SendTreeJob, batch: Batch, last: readonly Buffer[]): Buffer[] {
+  const names = new Set(batch.map(keyOf));
+  return [
+    ...difference.inTheWay
+      .filter((path) => names.has(path.toString('latin1')))
+      .map((path) => record('f', path)),
+    record('m', Buffer.alloc(0)),
+    record('s', Buffer.alloc(0)),
+    ...last,
+  ];
 }
 
 async function sendBatches(
@@ -197,16 +263,7 @@ async function sendBatch(
   try {
     const arrived = await sendArchive(transfer, channel, { ...job, batch, stage });
     if (arrived) {
-      const names = new Set(batch.map(keyOf));
-      const records = [
-        ...job.difference.inTheWay
-          .filter((path) => names.has(path.toString('latin1')))
-          .map((path) => record('f', path)),
-        record('m', Buffer.alloc(0)),
-        record('s', Buffer.alloc(0)),
-        ...last,
-      ];
-      if (await settle(transfer, job.root, records, stage)) return true;
+      if (await settle(transfer, job.root, settlingOf(job, batch, last), stage)) return true;
     }
     transfer.moved(-bytes);
     return false;

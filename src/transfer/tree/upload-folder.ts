@@ -34,26 +34,19 @@ export async function uploadFolder(
   const { connection, signal, meter } = transfer;
   const exclude = newIgnoreList().add([...request.exclude]);
   const gitIgnore = request.respectGitignore ? await GitIgnore.forTree(realPath, newIgnoreList) : undefined;
-  const [listing, place] = await Promise.all([
-    listTree(realPath, {
-      exclude,
-      ...(gitIgnore ? { gitIgnore } : {}),
-      refuse: (file) => guard.refuse(file, 'read'),
-      signal,
-    }),
-    surveyOnPod(connection, target, signal),
-  ]);
-  if (place.kind === 'file' || place.kind === 'other') throw placeFailure('file', place.path);
+  const listing = await listTree(realPath, {
+    exclude,
+    ...(gitIgnore ? { gitIgnore } : {}),
+    refuse: (file) => guard.refuse(file, 'read'),
+    signal,
+  });
   const entries = listing.entries.filter((entry) => !isTemporary(entry.path));
   const folders = entries.filter((entry): entry is FolderEntry => entry.kind === 'directory');
-  const tree =
-    place.kind === 'none'
-      ? undefined
-      : await listPodTree(
-          transfer,
-          place.bytes,
-          request.remove ? 'all' : folders.map(({ path: name }) => name),
-        );
+  const [place, tree] = await Promise.all([
+    surveyOnPod(connection, target, signal),
+    listPodTree(transfer, target, request.remove ? 'all' : folders.map(({ path: name }) => name)),
+  ]);
+  if (place.kind === 'file' || place.kind === 'other') throw placeFailure('file', place.path);
   const { entries: there, temporaries } = tree ?? { entries: [], temporaries: [] };
   if (temporaries.length > 0) await sweepStages(transfer, place.bytes);
   const same = request.checksum
