@@ -89,12 +89,13 @@ rp_put_tree() {
     return
   fi
   _rp_sums=$(cd "$_rp_stage" && rp_sums <"$_rp_names" | base64 -d)
-  if [ "$_rp_sums" != "$(cat "$_rp_stage/$_rp_expected")" ] || ! exec 7<"$_rp_stage/$_rp_last"; then
+  if [ "$_rp_sums" != "$(cat "$_rp_stage/$_rp_expected")" ] || [ ! -r "$_rp_stage/$_rp_last" ]; then
     rm -rf "$_rp_stage"
     rp_say . garbled
     _rp_ended=1
     return
   fi
+  exec 7<"$_rp_stage/$_rp_last"
   (cd "$_rp_stage" && exec rm -f "$_rp_names" "$_rp_expected" "$_rp_last")
   rp_decode "$1"
   _rp_failed=$(rp_settle_in "$_rp_decoded" <&7)
