@@ -35,6 +35,7 @@ export class PodConnection {
   #predecessors: Session[] = [];
   #reachedBefore = false;
   #idle: NodeJS.Timeout | undefined;
+  #held = 0;
 
   constructor(pod: Pod, open: OpenSession, onBegin: OnBegin) {
     this.pod = pod;
@@ -70,6 +71,15 @@ export class PodConnection {
       }
       await delay(backOffMs, undefined, signal ? { signal } : {});
     }
+  }
+
+  /** Keeps the session open for something beside it that goes through it, until the returned function is called. */
+  hold(): () => void {
+    this.#held += 1;
+    return () => {
+      this.#held -= 1;
+      this.#stayAwake();
+    };
   }
 
   /** Opens a session in the background, for a call that may come. */
@@ -119,7 +129,7 @@ export class PodConnection {
   #stayAwake(): void {
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => {
-      if (this.#session && !this.#session.idle) return this.#stayAwake();
+      if (this.#held > 0 || (this.#session && !this.#session.idle)) return this.#stayAwake();
       const session = this.#session;
       this.#session = undefined;
       session?.close();

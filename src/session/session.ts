@@ -247,6 +247,7 @@ export class Session {
   #rest(): void {
     clearInterval(this.#watch);
     this.#watch = undefined;
+    this.#hadInput = false;
   }
 
   #die(reason: string): void {

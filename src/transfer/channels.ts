@@ -28,6 +28,7 @@ export class Channels {
     { pod, count, signal }: { pod: Pod; count: number; signal: AbortSignal },
     work: (channel: Channel, delivered: () => void) => Promise<boolean>,
   ): Promise<void> {
+    const letGo = this.#connections.to(pod).hold();
     const ended = new AbortController();
     const all = AbortSignal.any([signal, ended.signal]);
     const open = new Set<Session>();
@@ -66,6 +67,7 @@ export class Channels {
       await Promise.all(Array.from({ length: count }, (_, number) => worker(number)));
       signal.throwIfAborted();
     } finally {
+      letGo();
       ended.abort();
       closeAll();
       all.removeEventListener('abort', closeAll);

@@ -104,6 +104,7 @@ describe.each(bothModes)('a pod that lies, in %s mode', (mode) => {
 
   it.each([
     ['larger', 's/^12 /20000000 /'],
+    ['larger, whenever it is asked', String.raw`s/^12\b/20000000/`],
     ['larger than any disk', 's/^12 /900000000000000 /'],
     ['no number', 's/^12 /-1 /'],
   ])('about the size of one file, which is %s, leaves no file that is not whole', async (_what, stat) => {

@@ -208,7 +208,7 @@ rp_send() {
     rp_header d "$2" "$1"
     {
       _rp_sum=$(
-        rp_range "$_rp_decoded" "$1" "$2" >&6 &
+        rp_range_exactly "$_rp_decoded" "$1" "$2" >&6 &
         rp_range "$_rp_decoded" "$1" "$2" | rp_digest
         wait
       )
@@ -222,4 +222,16 @@ rp_send() {
   fi
   rp_end ok "${_rp_sum%% *}"
   rp_unlock
+}
+# rp_range_exactly FILE FROM COUNT: COUNT bytes in any case, since so many have been announced: with zeros for those
+# that somebody has cut off the file meanwhile. dd says in its last line how many it was.
+rp_range_exactly() {
+  { _rp_said=$(rp_range "$@" 2>&1 >&8); } 8>&1
+  _rp_said=${_rp_said##*"
+"}
+  _rp_said=${_rp_said%% *}
+  case $_rp_said in
+  '' | *[!0-9]*) ;;
+  *) [ "$_rp_said" -ge "$3" ] || head -c $(($3 - _rp_said)) /dev/zero ;;
+  esac
 }

@@ -63,3 +63,5 @@ for record do
     ;;
   esac
 done
+# What failed has been said; another status is that of a shell that was ended.
+:

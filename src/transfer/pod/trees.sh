@@ -73,13 +73,16 @@ rp_untar() {
     exit $_rp_status
   )
 }
-# rp_put_tree ROOT STAGE: the text of the call, in base64, is such an archive, which has with it what the hashes have
+# rp_put_tree ROOT KEY: the text of the call, in base64, is such an archive, which has with it what the hashes have
 # to be ($_rp_expected) and what is to be done with it in ROOT ($_rp_last, see settle-tree.sh): a small tree in one
 # round trip.
 _rp_expected=.runpod-ssh-000000000000-sums.part
 _rp_last=.runpod-ssh-000000000000-last.part
 rp_put_tree() {
   rp_decode "$2"
+  rp_process "$_rp_self"
+  # A name of this call alone: one that was lost may still be at its own.
+  _rp_decoded=$_rp_decoded-$_rp_self-$_rp_started-$_rp_call
   rp_make_stage
   if ! _rp_said=$(printf %s "$_rp_text" | base64 -d | rp_untar); then
     rm -rf "$_rp_stage"
@@ -136,7 +139,7 @@ rp_settle_tree() {
 }
 rp_settle_in() {
   if mkdir -p "$1" && cd "$1"; then
-    xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage"
+    xargs -0 sh -c "$_rp_program_settle_tree" sh "$_rp_stage" || echo .
   else
     echo .
   fi
@@ -145,17 +148,22 @@ rp_end_settling() {
   [ -z "$_rp_stage" ] || rm -rf "$_rp_stage"
   rp_lock
   printf %s "$_rp_failed" | rp_text failed
-  rp_end "${_rp_failed:+failed}"
+  if [ -n "$_rp_failed" ]; then rp_end failed; else rp_end ok; fi
   rp_unlock
 }
 
-# rp_get_many ROOT TOTAL: the files named in the text of the call, NUL behind each, one after the other in one
-# frame of TOTAL bytes, then the SHA-256 of each. Should one change its length meanwhile, the frame keeps its
-# own, and the hashes tell.
+# rp_get_many ROOT TOTAL [gathered]: the files named in the text of the call, NUL behind each, one after the other in
+# one frame of TOTAL bytes, then the SHA-256 of each. Should one change its length meanwhile, the frame keeps its
+# own, and the hashes tell. With gathered nobody else waits for a slow disk meanwhile.
 rp_get_many() {
   rp_decode "$1"
   cd "$_rp_decoded" || return
-  if [ "$2" != 0 ]; then
+  if [ "$3" = gathered ]; then
+    _rp_all=$(rp_one_after_another | rp_range /dev/stdin 0 "$2" | base64)
+    rp_lock
+    rp_gathered d "$_rp_all"
+    rp_unlock
+  elif [ "$2" != 0 ]; then
     rp_lock
     if [ "$_rp_encoding" = raw ]; then
       rp_header d "$2" 0

@@ -4,16 +4,20 @@ import { rename, rm } from 'node:fs/promises';
 import { newDownload, ownPart } from '../../local/local-parts.ts';
 import type { Frame } from '../../session/frame-reader.ts';
 import { word } from '../../session/request.ts';
+import type { Session } from '../../session/session.ts';
 import { clearFolder } from '../file/fetch-file.ts';
-import type { Channel } from '../open-channel.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
+import { nameList } from './name-list.ts';
 import { keyOf } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 import { totalBytes } from './tree-totals.ts';
 
 export type FileEntry = TreeEntry & { kind: 'file' };
+
+/** A session that carries files; `shared` with calls that must not wait for it. */
+export type FilesChannel = { session: Session; shared?: boolean };
 
 /**
  * Fetches files of a tree together, in one stream; returns those whose bytes weren't what the pod's hash says.
@@ -21,7 +25,7 @@ export type FileEntry = TreeEntry & { kind: 'file' };
  */
 export async function fetchMany(
   transfer: Transfer,
-  { session }: Pick<Channel, 'session'>,
+  { session, shared = false }: FilesChannel,
   {
     root,
     local,
@@ -44,8 +48,8 @@ export async function fetchMany(
   try {
     const [how] = await session.call({
       program: 'rp_get_many',
-      words: [word(root), totalBytes(files)],
-      text: Buffer.concat(files.flatMap(({ path }) => [path, Buffer.from([0])])),
+      words: [word(root), totalBytes(files), ...(shared ? ['gathered'] : [])],
+      text: nameList(files.map(({ path }) => path)),
       onFrame: (frame: Frame) => {
         if (frame.type === 'sums') sums.push(frame.payload);
         if (frame.type !== 'd') return;
@@ -53,6 +57,7 @@ export async function fetchMany(
       },
     }).done;
     const hashes = incoming.end();
+    transfer.signal.throwIfAborted();
     if (how !== 'ok') throw sourceChanged(root.toString());
     const said = Buffer.concat(sums).toString().trim().split('\n');
     const wrong: FileEntry[] = [];

@@ -6,13 +6,12 @@ import { checkRoomHere, newDownload, ownPart } from '../../local/local-parts.ts'
 import { SessionLost } from '../../session/session.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { clearFolder, fetchFile } from '../file/fetch-file.ts';
-import type { Channel } from '../open-channel.ts';
 import { type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
-import { type FileEntry, fetchMany } from './fetch-many.ts';
+import { type FileEntry, type FilesChannel, fetchMany } from './fetch-many.ts';
 import { type FolderEntry, foldersOf, keyOf, type TreeDifference } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 import { totalBytes } from './tree-totals.ts';
@@ -153,7 +152,7 @@ async function fetchBatches(
   const { mode } = connection.pod;
   const { roundTripMs } = place;
   const count = Math.min(queue.length, channelsFor(totalBytes(files), { roundTripMs, mode }));
-  const some = async (channel: Pick<Channel, 'session'>, delivered: () => void): Promise<boolean> => {
+  const some = async (channel: FilesChannel, delivered: () => void): Promise<boolean> => {
     const next = queue.shift();
     if (!next) return false;
     let wrong: FileEntry[];
@@ -174,18 +173,19 @@ async function fetchBatches(
     return queue.length > 0;
   };
   if (totalBytes(files) <= INLINE_BYTES) await overMain(transfer, some);
+  signal.throwIfAborted();
   if (queue.length > 0) await channels.over({ pod: connection.pod, count, signal }, some);
 }
 
 /** A little comes over the pod's own session; what is lost with that is left. */
 async function overMain(
   { connection, signal }: Transfer,
-  some: (channel: Pick<Channel, 'session'>, delivered: () => void) => Promise<boolean>,
+  some: (channel: FilesChannel, delivered: () => void) => Promise<boolean>,
 ): Promise<void> {
   const session = await connection.session({ signal });
   loadTransfer(session);
   try {
-    await some({ session }, () => {});
+    await some({ session, shared: true }, () => {});
   } catch (error) {
     if (!(error instanceof SessionLost)) throw error;
   }

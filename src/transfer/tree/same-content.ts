@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { word } from '../../session/request.ts';
 import { ask } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
+import { nameList } from './name-list.ts';
 
 const AT_ONCE = 500;
 
@@ -16,7 +17,7 @@ export async function sameContentOnPod(
   const same = new Set<string>();
   for (let at = 0; at < files.length; at += AT_ONCE) {
     const some = files.slice(at, at + AT_ONCE);
-    const names = Buffer.concat(some.flatMap(({ remote }) => [remote, Buffer.from([0])]));
+    const names = nameList(some.map(({ remote }) => remote));
     const [{ frames }, hashes] = await Promise.all([
       ask(
         transfer.connection,

@@ -8,6 +8,7 @@ import type { Channel } from '../open-channel.ts';
 import type { PodPlace } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, sourceChanged } from '../transfer-failures.ts';
+import { nameList } from './name-list.ts';
 import { tarPadding } from './tar-header.ts';
 import { type TarEntry, tarEnd, tarHeader, tarSize } from './tar-writer.ts';
 import type { TreeEntry } from './tree-entries.ts';
@@ -190,9 +191,9 @@ function ownFile(path: Buffer, content: Buffer, { tar }: PodPlace): Buffer {
   return Buffer.concat([header, content, Buffer.alloc(tarPadding(content.length))]);
 }
 
-/** The names of the files in an archive, NUL behind each. */
+/** The names of the files in an archive. */
 function namesOf(batch: Batch): Buffer {
-  return Buffer.concat(batch.flatMap(({ kind, path }) => (kind === 'file' ? [path, Buffer.from([0])] : [])));
+  return nameList(batch.flatMap(({ kind, path }) => (kind === 'file' ? [path] : [])));
 }
 
 function inTar(entry: TreeEntry): TarEntry {

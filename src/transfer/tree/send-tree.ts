@@ -119,7 +119,7 @@ async function settle(transfer: Transfer, root: Buffer, records: Buffer[], stage
     transfer.signal,
   );
   if (words[0] === 'gone') return false;
-  if (words[0] === 'failed') throw settlingFailed(transfer, root, frames[0]?.payload);
+  if (words[0] !== 'ok') throw settlingFailed(transfer, root, frames[0]?.payload);
   return true;
 }
 
@@ -169,9 +169,6 @@ async function sendSmall(
 ): Promise<void> {
   const { connection, signal } = transfer;
   for (let tries = 1; ; tries++) {
-    const session = await connection.session({ signal });
-    const { pid, started } = session.description;
-    const stage = withEnding(stagesIn(job.root), `-${pid}-${started}-s${session.nextSerial()}`);
     let moved = 0;
     const archive = await smallArchive(
       { ...job, batch },
@@ -184,16 +181,16 @@ async function sendSmall(
       connection,
       {
         program: 'rp_put_tree',
-        words: [word(job.root), word(stage)],
+        words: [word(job.root), word(stagesIn(job.root))],
         text: archive.toString('base64'),
       },
       signal,
     );
-    if (words[0] === 'failed') throw settlingFailed(transfer, job.root, frames[0]?.payload, words[1]);
-    if (words[0] !== 'garbled') {
+    if (words[0] === 'ok') {
       transfer.moved(moved);
       return;
     }
+    if (words[0] !== 'garbled') throw settlingFailed(transfer, job.root, frames[0]?.payload, words[1]);
     if (tries === TRIES) throw garbled(`A part of ${job.root.toString()}`);
   }
 }

@@ -199,6 +199,7 @@ export const hardTree: Item[] = (() => {
   const deep = Array.from({ length: 15 }, () => 'd'.repeat(255));
   const items = [
     file('empty', ''),
+    file('-', 'a name that programs take for their input'),
     file('odd times', 'x', { mtimeNs: -1n }),
     file('before 1970', 'x', { mtimeNs: -1_500_000_001n }),
     file('at 1970', 'x', { mtimeNs: 0n }),
