@@ -124,14 +124,14 @@ describe.each(bothModes)('one file in %s mode', (mode) => {
   });
 
   it('takes the place of what a link leads to, and keeps the link', async () => {
-    await makeFiles(place.work, { 'linked.txt': 'new', 'target.txt': 'old' });
+    await makeFiles(place.work, { 'linked.txt': 'newer', 'target.txt': 'old' });
     await makeFiles(place.podHome, { 'data/real.txt': 'old' });
     await symlink('data/real.txt', there('link.txt'));
     succeeded(await place.upload('linked.txt', 'link.txt'));
-    expect(await readFile(there('data/real.txt'), 'utf8')).toBe('new');
+    expect(await readFile(there('data/real.txt'), 'utf8')).toBe('newer');
     await symlink('target.txt', here('link.txt'));
     succeeded(await place.download('link.txt', 'link.txt'));
-    expect(await readFile(here('target.txt'), 'utf8')).toBe('new');
+    expect(await readFile(here('target.txt'), 'utf8')).toBe('newer');
   });
 
   it('with holes keeps them, and they don’t travel', async () => {
