@@ -128,16 +128,20 @@ describe.each(shells)('%s', (shell) => {
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
       kilobytes: Number(/VmRSS:\s+(\d+)/.exec(readProc(pid, 'status'))?.[1]),
     });
+    // Each request takes away what has ended by then.
+    const rested = () =>
+      until(async () => {
+        await session.call({ program: 'rp_settle', words: [] }).done;
+        return childrenOf(pid).filter((child) => !isRunning(child)).length < 3;
+      });
     await callMany(60);
+    await rested();
     const before = size();
     await callMany(shell === 'bash' ? 240 : 100);
-    // Each request takes away what has ended by then.
-    await until(async () => {
-      await session.call({ program: 'rp_settle', words: [] }).done;
-      return childrenOf(pid).filter((child) => !isRunning(child)).length < 3;
-    });
+    await rested();
     const after = size();
-    expect(after.descriptors).toBe(before.descriptors);
+    // A shell has one more for a moment while it starts something.
+    expect(after.descriptors).toBeLessThan(before.descriptors + 2);
     expect(after.kilobytes - before.kilobytes).toBeLessThan(500);
     session.close();
     await until(() => readdirSync(disk).every((name) => !name.includes(session.id)));
