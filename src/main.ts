@@ -15,12 +15,6 @@ Without arguments it serves MCP on stdin and stdout. Register it with Claude Cod
   --help      print this
 `;
 
-// A server that is left alone for days should stay small. V8 would double the room for young objects until it is
-// 40 MB, and never give it back; and it would compile everything twice that runs a thousand times: so only what runs
-// far more often, like the loops over the bytes of a file.
-setFlagsFromString('--semi-space-growth-factor=1');
-setFlagsFromString('--interrupt-budget=700000');
-
 async function main(args: string[]): Promise<void> {
   const [first] = args;
   if (first === '--version') return void process.stdout.write(`${version}\n`);
@@ -45,8 +39,19 @@ async function serveUntilTheEnd(): Promise<void> {
   // A client that is gone breaks the pipe; there is nobody left to tell.
   stdout.on('error', () => {});
   if (answered) stdout.write(answered.line);
+  staySmall();
   const { serveTools } = await import('./serve-tools.ts');
   await serveTools({ answered: answered?.id });
+}
+
+/**
+ * A server that is left alone for days should not grow. V8 would double the room for young objects until it is 40 MB,
+ * and never give it back; and it would compile everything anew that runs a thousand times: so only what runs far more
+ * often, like the loops over the bytes of a file.
+ */
+function staySmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--interrupt-budget=700000');
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
