@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, type FailureKind } from '../failure.ts';
 import type { Pod } from '../pods/pod.ts';
+import { abortable } from './abortable.ts';
 import type { Session } from './session.ts';
 
 /** Opens one session on a pod; throws Failure. */
@@ -136,13 +137,4 @@ export class PodConnection {
     }, IDLE_MS);
     this.#idle.unref();
   }
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

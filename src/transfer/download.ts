@@ -15,7 +15,7 @@ import type { DownloadRequest } from './transfer-request.ts';
 import { downloadFolder } from './tree/download-folder.ts';
 import { newIgnoreList } from './tree/ignore-rules.ts';
 import { listPodTree } from './tree/pod-tree.ts';
-import { sameContentOnPod } from './tree/same-content.ts';
+import { hasSameContent } from './tree/same-content.ts';
 import { sameTime } from './tree/tree-difference.ts';
 
 /** Downloads a file, a folder or what a glob matches on the pod. Throws Failure. */
@@ -106,11 +106,6 @@ async function downloadFile(
   summary.savedBytes += await fetchFile(transfer, place, local, { mode });
   summary.files += 1;
   summary.bytes += place.size;
-}
-
-async function hasSameContent(transfer: Transfer, place: PodPlace, local: Buffer): Promise<boolean> {
-  const pair = { remote: place.bytes.subarray(1), local };
-  return (await sameContentOnPod(transfer, Buffer.from('/'), [pair])).size === 1;
 }
 
 function noSuchFile(path: string, { connection }: Transfer): Failure {

@@ -7,6 +7,11 @@ export function nameOf(path: Buffer): Buffer {
   return Buffer.from(text.slice(text.lastIndexOf('/') + 1), 'latin1');
 }
 
+/** What is at this path below a tree's root, a folder other than the topmost. */
+export function below(root: Buffer, path: Buffer): Buffer {
+  return Buffer.concat([root, Buffer.from('/'), path]);
+}
+
 /** What has this name in a folder. A source without a name (the topmost folder) takes the folder's own place. */
 export function withName(folder: Buffer, name: Buffer): Buffer {
   if (name.length === 0) return folder;

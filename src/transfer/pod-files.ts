@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { Failure } from '../failure.ts';
+import { abortable } from '../session/abortable.ts';
 import type { PodConnection } from '../session/pod-connection.ts';
 import { word } from '../session/request.ts';
 import type { CallRequest, Session } from '../session/session.ts';
@@ -37,14 +38,8 @@ export async function ask(
   request: Omit<CallRequest, 'onFrame'>,
   signal?: AbortSignal,
 ): ReturnType<typeof untilAnswered> {
-  if (!signal) return untilAnswered(connection, request, { prepare: loadTransfer });
-  const answer = untilAnswered(connection, request, { signal, prepare: loadTransfer });
-  return await new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+  const answer = untilAnswered(connection, request, { prepare: loadTransfer, ...(signal ? { signal } : {}) });
+  return abortable(answer, signal);
 }
 
 /** `path` as the pod has it: absolute, `~` and relative paths from the home directory on. Throws Failure `bad-input`. */

@@ -15,7 +15,7 @@ import type { Transfer } from './transfer.ts';
 import { notAFile, placeFailure } from './transfer-failures.ts';
 import type { LocalWorld, UploadRequest } from './transfer-request.ts';
 import { newIgnoreList } from './tree/ignore-rules.ts';
-import { sameContentOnPod } from './tree/same-content.ts';
+import { hasSameContent } from './tree/same-content.ts';
 import { sameTime } from './tree/tree-difference.ts';
 import { uploadFolder } from './tree/upload-folder.ts';
 
@@ -102,11 +102,7 @@ async function isThere(
   )
     return false;
   if (!sameTime(fromSeconds(place.time), file.mtimeNs)) return false;
-  if (!request.checksum) return true;
-  const same = await sameContentOnPod(transfer, Buffer.from('/'), [
-    { remote: place.bytes.subarray(1), local: file.path },
-  ]);
-  return same.size === 1;
+  return !request.checksum || (await hasSameContent(transfer, place, file.path));
 }
 
 function privateKey(path: string): Failure {

@@ -6,7 +6,7 @@ import type { LocalGuard } from '../../local/local-guard.ts';
 import { isUnderWay } from '../../local/local-parts.ts';
 import { isTemporary, STALE_NS } from '../file/part-name.ts';
 import type { Meter } from '../meter.ts';
-import { nameOf } from '../names.ts';
+import { below, nameOf } from '../names.ts';
 import type { PodPlace } from '../pod-files.ts';
 import type { Summary } from '../summary.ts';
 import { fromSeconds } from '../times.ts';
@@ -145,8 +145,4 @@ export function wanted(
 
 function shown(name: string): string {
   return Buffer.from(name, 'latin1').toString();
-}
-
-function below(root: Buffer, path: Buffer): Buffer {
-  return Buffer.concat([root, Buffer.from('/'), path]);
 }

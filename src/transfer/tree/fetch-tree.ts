@@ -6,6 +6,7 @@ import { checkRoomHere, newDownload, ownPart } from '../../local/local-parts.ts'
 import { SessionLost } from '../../session/session.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { clearFolder, fetchFile } from '../file/fetch-file.ts';
+import { below } from '../names.ts';
 import { type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';
 import { nodeTime } from '../times.ts';
@@ -43,7 +44,7 @@ export type FetchTreeJob = {
  */
 export async function fetchTree(transfer: Transfer, job: FetchTreeJob): Promise<void> {
   const { localRoot, place, difference, remove } = job;
-  const local = (path: Buffer): Buffer => Buffer.concat([localRoot, Buffer.from('/'), path]);
+  const local = (path: Buffer): Buffer => below(localRoot, path);
   const files = difference.changed.filter((entry): entry is FileEntry => entry.kind === 'file');
   try {
     await mkdir(localRoot, { recursive: true });
@@ -55,11 +56,7 @@ export async function fetchTree(transfer: Transfer, job: FetchTreeJob): Promise<
     await fetchBatches(transfer, place, { local, inTheWay }, small);
     for (const { path, size, mode } of files) {
       if (size <= LARGE_BYTES) continue;
-      const source = await surveyOnPod(
-        transfer.connection,
-        Buffer.concat([place.bytes, Buffer.from('/'), path]),
-        transfer.signal,
-      );
+      const source = await surveyOnPod(transfer.connection, below(place.bytes, path), transfer.signal);
       if (source.size !== size) throw sourceChanged(source.path);
       await fetchFile(transfer, source, local(path), { mode: mode & 0o7777, over: true });
     }

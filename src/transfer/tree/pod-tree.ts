@@ -6,6 +6,7 @@ import { isTemporary } from '../file/part-name.ts';
 import { ask, sizeFrom } from '../pod-files.ts';
 import { fromFind } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
+import { nameList } from './name-list.ts';
 import { foldersOf, hasFolderIn, keyOf } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 import { isSafeTreeName } from './tree-names.ts';
@@ -30,13 +31,12 @@ export async function listPodTree(
   root: Buffer,
   folders: readonly Buffer[] | 'all',
 ): Promise<PodTree | undefined> {
-  const names = folders === 'all' ? [] : [Buffer.from('.'), ...folders.map((path) => withDot(path))];
   const { words, frames } = await ask(
     transfer.connection,
     {
       program: 'rp_list_tree',
       words: [word(root), folders === 'all' ? 'deep' : ''],
-      text: Buffer.concat(names.flatMap((name) => [name, Buffer.from([0])])),
+      text: folders === 'all' ? '' : Buffer.concat([Buffer.from('.\0'), nameList(folders)]),
     },
     transfer.signal,
   );
@@ -46,10 +46,6 @@ export async function listPodTree(
   const unpacked = await promisify(gunzip)(list, { maxOutputLength: MAX_LIST_BYTES }).catch(() => undefined);
   if (!unpacked) throw unreadable('it can’t be unpacked');
   return parsePodTree(unpacked);
-}
-
-function withDot(path: Buffer): Buffer {
-  return Buffer.concat([HERE, path]);
 }
 
 /**

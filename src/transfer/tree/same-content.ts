@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { word } from '../../session/request.ts';
-import { ask } from '../pod-files.ts';
+import { ask, type PodPlace } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
 import { nameList } from './name-list.ts';
 
@@ -40,6 +40,16 @@ export async function sameContentOnPod(
     }
   }
   return same;
+}
+
+/** Whether one file is the same on both sides, by SHA-256. */
+export async function hasSameContent(
+  transfer: Transfer,
+  { bytes }: PodPlace,
+  local: Buffer,
+): Promise<boolean> {
+  const pair = { remote: bytes.subarray(1), local };
+  return (await sameContentOnPod(transfer, Buffer.from('/'), [pair])).size === 1;
 }
 
 /** The SHA-256 of each; undefined for what can't be read. */

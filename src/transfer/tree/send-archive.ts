@@ -4,6 +4,7 @@ import { localReadFailure } from '../../local/local-failures.ts';
 import { word } from '../../session/request.ts';
 import { SessionLost } from '../../session/session.ts';
 import { asText, TEXT_READ_BYTES, textLength } from '../file/text-lines.ts';
+import { below } from '../names.ts';
 import type { Channel } from '../open-channel.ts';
 import type { PodPlace } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
@@ -198,8 +199,4 @@ function namesOf(batch: Batch): Buffer {
 
 function inTar(entry: TreeEntry): TarEntry {
   return { size: 0, ...entry };
-}
-
-function below(root: Buffer, path: Buffer): Buffer {
-  return Buffer.concat([root, Buffer.from('/'), path]);
 }

@@ -3,6 +3,7 @@ import { word } from '../../session/request.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { temporaryPath, withEnding } from '../file/part-name.ts';
 import { sendFile } from '../file/send-file.ts';
+import { below } from '../names.ts';
 import type { Channel } from '../open-channel.ts';
 import { ask, type PodPlace } from '../pod-files.ts';
 import { secondsText } from '../times.ts';
@@ -11,6 +12,7 @@ import { failedOnPod, garbled, isFinal } from '../transfer-failures.ts';
 import { archiveSize, type Batch, sendArchive, smallArchive } from './send-archive.ts';
 import { type FolderEntry, foldersOf, keyOf, type TreeDifference } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
+import { totalBytes } from './tree-totals.ts';
 
 /** Files of more than this go one by one, in blocks; smaller ones together as archives of about this size. */
 const LARGE_BYTES = 16 * 1024 * 1024;
@@ -217,7 +219,7 @@ async function sendBatches(
   if (batches.length === 0) return;
   const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
-  const bytes = batches.flat().reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
+  const bytes = totalBytes(batches.flat());
   const { roundTripMs } = job.place;
   const count = Math.min(batches.length, channelsFor(bytes, { roundTripMs, mode }));
   const queue = batches.map((batch, number) => ({ batch, number, tries: 0 }));
@@ -256,13 +258,10 @@ async function sendBatch(
   // The session is in the name, so that stages whose sessions are gone can be told (rp_sweep).
   const { pid, started } = channel.session.description;
   const stage = withEnding(stagesIn(job.root), `-${pid}-${started}-${number}`);
-  const bytes = batch.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
   try {
     const arrived = await sendArchive(transfer, channel, { ...job, batch, stage });
-    if (arrived) {
-      if (await settle(transfer, job.root, settlingOf(job, batch, last), stage)) return true;
-    }
-    transfer.moved(-bytes);
+    if (arrived && (await settle(transfer, job.root, settlingOf(job, batch, last), stage))) return true;
+    transfer.moved(-totalBytes(batch));
     return false;
   } catch (error) {
     if (isFinal(error)) await discard(transfer, stage);
@@ -280,8 +279,8 @@ async function sendLarge(transfer: Transfer, job: SendTreeJob, entries: readonly
   const { localRoot, root, place } = job;
   for (const entry of entries) {
     if (entry.kind !== 'file') continue;
-    const file = { ...entry, path: Buffer.concat([localRoot, SLASH, entry.path]) };
-    await sendFile(transfer, file, Buffer.concat([root, SLASH, entry.path]), {
+    const file = { ...entry, path: below(localRoot, entry.path) };
+    await sendFile(transfer, file, below(root, entry.path), {
       roundTripMs: place.roundTripMs,
       over: true,
     });

@@ -5,7 +5,7 @@ import { word } from '../../session/request.ts';
 import { checkPlace } from '../check-place.ts';
 import { isTemporary, STALE_NS } from '../file/part-name.ts';
 import type { Meter } from '../meter.ts';
-import { nameOf } from '../names.ts';
+import { below, nameOf } from '../names.ts';
 import { surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';
 import type { Summary } from '../summary.ts';
@@ -137,8 +137,4 @@ async function reasonToSkip(entry: TreeEntry, path: Buffer): Promise<string | un
   } catch {
     return 'it can’t be read';
   }
-}
-
-function below(root: Buffer, path: Buffer): Buffer {
-  return Buffer.concat([root, Buffer.from('/'), path]);
 }
