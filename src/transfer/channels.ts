@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, type FailureKind } from '../failure.ts';
-import type { Pod } from '../pods/pod.ts';
 import type { Connections } from '../session/connections.ts';
+import type { PodConnection } from '../session/pod-connection.ts';
 import { type Session, SessionLost } from '../session/session.ts';
 import { type Channel, openChannel } from './open-channel.ts';
 import { SpareChannels } from './spare-channels.ts';
@@ -25,10 +25,10 @@ export class Channels {
    * when there is none. Fewer channels than asked for are enough. Throws Failure.
    */
   async over(
-    { pod, count, signal }: { pod: Pod; count: number; signal: AbortSignal },
+    { connection, count, signal }: { connection: PodConnection; count: number; signal: AbortSignal },
     work: (channel: Channel, delivered: () => void) => Promise<boolean>,
   ): Promise<void> {
-    const letGo = this.#connections.to(pod).hold();
+    const letGo = connection.hold();
     const ended = new AbortController();
     const all = AbortSignal.any([signal, ended.signal]);
     const open = new Set<Session>();
@@ -42,12 +42,12 @@ export class Channels {
       while (!all.aborted) {
         let channel: Channel | undefined;
         try {
-          channel = await this.#channel(pod, all, open);
+          channel = await this.#channel(connection, all, open);
           hadOne = true;
           while (!all.aborted && (await work(channel, () => (misses = 0)))) {}
           if (all.aborted) return;
           open.delete(channel.session);
-          this.#spare.keep(pod, channel);
+          this.#spare.keep(connection, channel);
           return;
         } catch (error) {
           if (all.aborted) return;
@@ -55,7 +55,7 @@ export class Channels {
           if (!hadOne) return;
           misses += 1;
           if (!isPassing(error, channel === undefined) || misses > TRIES) throw asTransferFailure(error);
-          if (channel) await this.#bury(pod, channel.session, all);
+          if (channel) await bury(connection, channel.session, all);
           // One that can't be opened just now is no reason to turn in circles.
           else await delay(100 * misses, undefined, { signal: all }).catch(() => {});
         } finally {
@@ -74,22 +74,23 @@ export class Channels {
     }
   }
 
-  async #channel(pod: Pod, signal: AbortSignal, open: Set<Session>): Promise<Channel> {
+  async #channel(connection: PodConnection, signal: AbortSignal, open: Set<Session>): Promise<Channel> {
     const opened = (session: Session): void => {
       open.add(session);
     };
-    const spare = await this.#spare.take(pod, opened);
-    return spare ?? (await openChannel(this.#connections, pod, { signal, opened }));
+    const spare = await this.#spare.take(connection, opened);
+    return spare ?? (await openChannel(this.#connections, connection.pod, { signal, opened }));
   }
+}
 
-  /** Ends on the pod what may still run of a lost channel: what is still on its way must not be written any more. */
-  async #bury(pod: Pod, { description: { pid, started } }: Session, signal: AbortSignal): Promise<void> {
-    const main = await this.#connections
-      .to(pod)
-      .session({ signal })
-      .catch(() => undefined);
-    main?.housekeep('rp_bury', [pid, started]);
-  }
+/** Ends on the pod what may still run of a lost channel: what is still on its way must not be written any more. */
+async function bury(
+  connection: PodConnection,
+  { description: { pid, started } }: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  const main = await connection.session({ signal }).catch(() => undefined);
+  main?.housekeep('rp_bury', [pid, started]);
 }
 
 /** Failures that another try doesn't change. What else keeps a channel from opening may be the end of its master. */

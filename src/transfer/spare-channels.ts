@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Pod } from '../pods/pod.ts';
+import type { PodConnection } from '../session/pod-connection.ts';
 import type { Session } from '../session/session.ts';
 import type { Channel } from './open-channel.ts';
 
-type Spare = { pod: Pod; channel: Channel; since: number; timer: NodeJS.Timeout };
+type Spare = { connection: PodConnection; channel: Channel; since: number; timer: NodeJS.Timeout };
 
 const KEPT_MS = 60_000;
 /** After a longer rest a channel is asked whether it still answers. */
@@ -14,7 +13,7 @@ export class SpareChannels {
   #spares: Spare[] = [];
 
   /** Keeps a channel for whoever comes next, if it is fit for that. */
-  keep(pod: Pod, channel: Channel): void {
+  keep(connection: PodConnection, channel: Channel): void {
     const { session } = channel;
     if (session.isLost || !session.idle) {
       session.close();
@@ -25,13 +24,13 @@ export class SpareChannels {
       session.close();
     }, KEPT_MS);
     timer.unref();
-    this.#spares.push({ pod, channel, since: Date.now(), timer });
+    this.#spares.push({ connection, channel, since: Date.now(), timer });
     void session.lost.then(() => this.#forget(channel));
   }
 
   /** One that answers, if there is one. `opened` hears of it at once, so that it can be closed meanwhile. */
-  async take(pod: Pod, opened: (session: Session) => void): Promise<Channel | undefined> {
-    for (let spare = this.#last(pod); spare; spare = this.#last(pod)) {
+  async take(connection: PodConnection, opened: (session: Session) => void): Promise<Channel | undefined> {
+    for (let spare = this.#last(connection); spare; spare = this.#last(connection)) {
       const { channel, since } = spare;
       this.#forget(channel);
       opened(channel.session);
@@ -41,8 +40,8 @@ export class SpareChannels {
     return undefined;
   }
 
-  #last(pod: Pod): Spare | undefined {
-    return this.#spares.findLast((spare) => isDeepStrictEqual(spare.pod, pod));
+  #last(connection: PodConnection): Spare | undefined {
+    return this.#spares.findLast((spare) => spare.connection === connection);
   }
 
   #forget(channel: Channel): void {

@@ -169,9 +169,8 @@ async function fetchBlocks(
   const queue = missing(source.size, done, { channels: count, mode, clean });
   const sparse = source.storedBytes < source.size;
   const job = { source, file, fresh, done: withEnding(part, '.done'), queue, sparse, repeats: { left: 3 } };
-  await channels.over(
-    { pod: connection.pod, count: Math.min(count, queue.length), signal },
-    (channel, delivered) => fetchSome(transfer, channel, job, delivered),
+  await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
+    fetchSome(transfer, channel, job, delivered),
   );
   if (queue.length > 0) throw failedOnPod(source.path, transfer);
 }

@@ -133,9 +133,8 @@ async function sendBlocks(
   const { clean } = await connection.session({ signal });
   const queue = missing(file.size, done, { channels: count, mode, clean });
   const job = { handle, part, shown, queue, sparse: storedBytes < file.size, repeats: { left: 5 } };
-  await channels.over(
-    { pod: connection.pod, count: Math.min(count, queue.length), signal },
-    (channel, delivered) => sendSome(transfer, channel, job, delivered),
+  await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
+    sendSome(transfer, channel, job, delivered),
   );
   if (queue.length > 0) throw failedOnPod(shown, transfer);
   return { saved, inode };

@@ -171,7 +171,7 @@ async function fetchBatches(
   };
   if (totalBytes(files) <= INLINE_BYTES) await overMain(transfer, some);
   signal.throwIfAborted();
-  if (queue.length > 0) await channels.over({ pod: connection.pod, count, signal }, some);
+  if (queue.length > 0) await channels.over({ connection, count, signal }, some);
 }
 
 /** A little comes over the pod's own session; what is lost with that is left. */

@@ -224,7 +224,7 @@ async function sendBatches(
   const count = Math.min(batches.length, channelsFor(bytes, { roundTripMs, mode }));
   const queue = batches.map((batch, number) => ({ batch, number, tries: 0 }));
   const lost: Buffer[] = [];
-  await channels.over({ pod: connection.pod, count, signal }, async (channel, delivered) => {
+  await channels.over({ connection, count, signal }, async (channel, delivered) => {
     const next = queue.shift();
     if (!next) return false;
     try {
