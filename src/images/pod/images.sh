@@ -34,7 +34,6 @@ rp_smaller_image() {
     done
   done
   rp_say . none
-  _rp_ended=1
 }
 
 # rp_drawn MEANS FORMAT SIDE

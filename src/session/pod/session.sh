@@ -37,8 +37,9 @@ rp_frame() {
   rp_header "$_rp_type" 0 "$@"
 }
 
-# rp_say TYPE [WORD...]: the same, taking the lock.
+# rp_say TYPE [WORD...]: the same, taking the lock. The type . ends the call.
 rp_say() {
+  [ "$1" != . ] || _rp_ended=1
   rp_lock
   rp_frame "$@"
   rp_unlock
@@ -73,8 +74,12 @@ rp_bytes() {
   if [ "$2" = 0 ]; then
     head -c "$3" <"$1"
   else
-    dd if="$1" bs=65536 skip="$2" count="$3" iflag=skip_bytes,count_bytes
+    rp_range "$@"
   fi
+}
+# rp_range FILE FROM COUNT
+rp_range() {
+  dd if="$1" bs=65536 skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock
 }
 
 # rp_decode WORD: sets _rp_decoded. Words travel as printf's %b writes them, behind a '='.

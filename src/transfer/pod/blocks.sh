@@ -47,7 +47,6 @@ rp_open() {
       rm -f "$_rp_part.part"
       rp_why "$_rp_said"
       rp_say . failed "$_rp_why"
-      _rp_ended=1
       return
     fi
   fi
@@ -114,7 +113,6 @@ rp_put_done() {
 rp_has_block() {
   rp_decode "$1"
   rp_put_done "$_rp_decoded" "$2" "$3"
-  _rp_ended=1
 }
 
 # rp_check_way COUNT: hashes the next COUNT bytes of the input: whether every byte comes through.
@@ -147,7 +145,6 @@ rp_write() {
   rm -f "$_rp_part.part"
   rp_why "$_rp_said"
   rp_say . "${_rp_answer:-ok}" "$_rp_why"
-  _rp_ended=1
 }
 
 # rp_place PART TARGET SIZE MODE TIME INODE [over]: the temporary file takes its target's place; with over that of a
@@ -169,7 +166,6 @@ rp_place() {
   [ -n "$_rp_answer" ] || rm -f "$_rp_part.part" "$_rp_part.done"
   rp_why "$_rp_said"
   rp_say . "${_rp_answer:-ok}" "$_rp_why"
-  _rp_ended=1
 }
 rp_put_in_place() {
   if [ -d "$_rp_decoded" ]; then
@@ -200,7 +196,6 @@ rp_get() {
   else
     rp_send "$2" "$3"
   fi
-  _rp_ended=1
 }
 rp_send() {
   rp_lock

@@ -20,11 +20,6 @@ if tar --version | grep -q GNU; then
   _rp_tar_format='pax'
 fi
 
-# rp_range FILE FROM COUNT
-rp_range() {
-  dd if="$1" bs=65536 skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock
-}
-
 # rp_input COUNT [ENCODED]: the next COUNT bytes of the input, out of ENCODED bytes of base64 where it is that.
 rp_input() {
   if [ -n "$2" ]; then

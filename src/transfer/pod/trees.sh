@@ -29,7 +29,6 @@ rp_list_tree() {
     rp_unlock
   else
     rp_say . none
-    _rp_ended=1
   fi
 }
 
@@ -88,14 +87,12 @@ rp_put_tree() {
     rm -rf "$_rp_stage"
     rp_why "$_rp_said"
     rp_say . failed "$_rp_why"
-    _rp_ended=1
     return
   fi
   _rp_sums=$(cd "$_rp_stage" && rp_sums <"$_rp_names" | base64 -d)
   if [ "$_rp_sums" != "$(cat "$_rp_stage/$_rp_expected")" ] || [ ! -r "$_rp_stage/$_rp_last" ]; then
     rm -rf "$_rp_stage"
     rp_say . garbled
-    _rp_ended=1
     return
   fi
   exec 7<"$_rp_stage/$_rp_last"
@@ -130,7 +127,6 @@ rp_settle_tree() {
   _rp_stage=${_rp_decoded:+$_rp_decoded.part}
   if [ -n "$_rp_stage" ] && [ ! -d "$_rp_stage" ]; then
     rp_say . gone
-    _rp_ended=1
     return
   fi
   rp_decode "$1"
