@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
-import { expandBraces, hasWildcard, isPattern, matchesName, unescaped } from '../transfer/glob-pattern.ts';
+import { expandBraces, hasWildcard, isPattern, matchesName, unescaped } from './glob-pattern.ts';
 import { expandLocal } from './resolve-local.ts';
 
 /** So many names are looked at before a pattern counts as too wide. */

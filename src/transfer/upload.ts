@@ -1,11 +1,11 @@
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Failure } from '../failure.ts';
-import { localReadFailure } from '../local/local-failures.ts';
 import { matchLocalGlob } from '../local/local-glob.ts';
 import { isPrivateKey } from '../local/local-guard.ts';
 import { checkPlace } from './check-place.ts';
 import { sendFile } from './file/send-file.ts';
+import { localReadFailure } from './local-failures.ts';
 import type { Meter } from './meter.ts';
 import { checkNamesDiffer, nameOf, withName } from './names.ts';
 import { absoluteOnPod, namesFolder, type PodPlace, surveyOnPod } from './pod-files.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { expandBraces, matchesName } from '../../src/local/glob-pattern.ts';
 import { matchLocalGlob } from '../../src/local/local-glob.ts';
-import { expandBraces, matchesName } from '../../src/transfer/glob-pattern.ts';
 
 let root: string;
 

@@ -2,15 +2,15 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync,
 import { chmod, lstat, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { codeOf } from '../../local/error-code.ts';
-import { localWriteFailure } from '../../local/local-failures.ts';
-import { checkRoomHere, sweepParts } from '../../local/local-parts.ts';
 import { word } from '../../session/request.ts';
+import { localWriteFailure } from '../local-failures.ts';
 import { ask, type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { fromSeconds, nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, isFinal, placeFailure, sourceChanged } from '../transfer-failures.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
 import { fetchSome, hashOfBlock, IncomingBlock } from './fetch-blocks.ts';
+import { checkRoomHere, sweepParts } from './local-parts.ts';
 import { folderOf, partPath, withEnding } from './part-name.ts';
 
 /** Files up to this come with the answer itself. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { localReadFailure } from '../../local/local-failures.ts';
 import { word } from '../../session/request.ts';
+import { localReadFailure } from '../local-failures.ts';
 import { ask } from '../pod-files.ts';
 import { secondsText } from '../times.ts';
 import type { Transfer } from '../transfer.ts';

@@ -1,10 +1,10 @@
 import { lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../local/error-code.ts';
-import { localWriteFailure } from '../../local/local-failures.ts';
 import type { LocalGuard } from '../../local/local-guard.ts';
-import { isUnderWay } from '../../local/local-parts.ts';
+import { isUnderWay } from '../file/local-parts.ts';
 import { isTemporary, STALE_NS } from '../file/part-name.ts';
+import { localWriteFailure } from '../local-failures.ts';
 import type { Meter } from '../meter.ts';
 import { below, nameOf } from '../names.ts';
 import type { PodPlace } from '../pod-files.ts';

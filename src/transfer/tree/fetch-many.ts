@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { newDownload, ownPart } from '../../local/local-parts.ts';
 import type { Frame } from '../../session/frame-reader.ts';
 import { word } from '../../session/request.ts';
 import type { Session } from '../../session/session.ts';
 import { clearFolder } from '../file/fetch-file.ts';
+import { newDownload, ownPart } from '../file/local-parts.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';

@@ -1,11 +1,11 @@
 import { chmod, lstat, mkdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import { Failure } from '../../failure.ts';
 import { codeOf } from '../../local/error-code.ts';
-import { localWriteFailure } from '../../local/local-failures.ts';
-import { checkRoomHere, newDownload, ownPart } from '../../local/local-parts.ts';
 import { SessionLost } from '../../session/session.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { clearFolder, fetchFile } from '../file/fetch-file.ts';
+import { checkRoomHere, newDownload, ownPart } from '../file/local-parts.ts';
+import { localWriteFailure } from '../local-failures.ts';
 import { below } from '../names.ts';
 import { type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { localReadFailure } from '../../local/local-failures.ts';
 import { word } from '../../session/request.ts';
 import { SessionLost } from '../../session/session.ts';
 import { asText, TEXT_READ_BYTES, textLength } from '../file/text-lines.ts';
+import { localReadFailure } from '../local-failures.ts';
 import { below } from '../names.ts';
 import type { Channel } from '../open-channel.ts';
 import type { PodPlace } from '../pod-files.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ownPart } from '../../../src/local/local-parts.ts';
+import { ownPart } from '../../../src/transfer/file/local-parts.ts';
 import { folderOf, isTemporary, partPath, withEnding } from '../../../src/transfer/file/part-name.ts';
 import { hostileName } from '../tree/tar-tree.ts';
 

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
-import { megabytes } from '../transfer/meter.ts';
-import { codeOf } from './error-code.ts';
+import { codeOf } from '../local/error-code.ts';
+import { megabytes } from './meter.ts';
 
 /** What went wrong when a file of the user's machine was to be written. */
 export function localWriteFailure(error: unknown, target: string): Failure {

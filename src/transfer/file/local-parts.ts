@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rm, statfs } from 'node:fs/promises';
-import { folderOf, temporaryPath, withEnding } from '../transfer/file/part-name.ts';
-import { noRoomHere } from './local-failures.ts';
+import { noRoomHere } from '../local-failures.ts';
+import { folderOf, temporaryPath, withEnding } from './part-name.ts';
 
 /** What a tree's files are called while they come: by process, since two calls must not write to one file. */
 const OF_PROCESS = /-(\d+)\.[0-9a-f]+\.(?:part|link)$/;
