@@ -63,14 +63,17 @@ export class Channels {
         }
       }
     };
+    const workers = Array.from({ length: count }, (_, number) => worker(number));
     try {
-      await Promise.all(Array.from({ length: count }, (_, number) => worker(number)));
+      await Promise.all(workers);
       signal.throwIfAborted();
     } finally {
       letGo();
       ended.abort();
       closeAll();
       all.removeEventListener('abort', closeAll);
+      // Whoever asked may close now what they worked on.
+      await Promise.allSettled(workers);
     }
   }
 

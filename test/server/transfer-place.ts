@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PracticeOptions, PracticePod } from '../../fixtures/practice-pod.ts';
@@ -76,6 +77,12 @@ export function leftoversIn(...folders: string[]): string[] {
   return execFileSync('find', [...folders, '-name', '.runpod-ssh-*'], { encoding: 'utf8' })
     .split('\n')
     .filter((line) => line !== '');
+}
+
+/** Whether a file on its way to somewhere below `folder` has come in part: a block of it is listed beside it. */
+export function hasBlocks(folder: string): boolean {
+  const lists = leftoversIn(folder).map((path) => join(path, 'done'));
+  return lists.some((list) => existsSync(list) && statSync(list).size > 0);
 }
 
 /** A file of so many random bytes, which no compression makes smaller. */

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bothModes, sshProcessesOf } from './practice-server.ts';
 import {
+  hasBlocks,
   leftoversIn,
   randomFile,
   startTransferPlace,
@@ -75,15 +76,7 @@ describe.each(bothModes)('a long transfer in %s mode', (mode) => {
           : place.download('long', 'cancelled-back', {}, signal ? { signal } : {});
       const cancel = new AbortController();
       const call = begin(cancel.signal).catch(() => undefined);
-      await expect
-        .poll(
-          () =>
-            leftoversIn(folder)
-              .filter((path) => path.endsWith('.done'))
-              .some((path) => readFileSync(path).length > 0),
-          { timeout: 30_000, interval: 10 },
-        )
-        .toBe(true);
+      await expect.poll(() => hasBlocks(folder), { timeout: 30_000, interval: 10 }).toBe(true);
       cancel.abort();
       await call;
       // What is left belongs to the pod's own session.

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { appendFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bothModes, sshProcessesOf } from './practice-server.ts';
 import {
+  hasBlocks,
   leftoversIn,
   makeFiles,
   randomFile,
@@ -28,12 +29,7 @@ describe.each(bothModes)('an interrupted transfer in %s mode', (mode) => {
   /** Begins a transfer and kills the server when at least one block is listed beside the target. */
   async function killedMidway(begin: () => Promise<unknown>, folder: string): Promise<void> {
     begin().catch(() => {});
-    await expect
-      .poll(() => leftoversIn(folder).some((path) => path.endsWith('.done') && statSync(path).size > 0), {
-        timeout: 30_000,
-        interval: 5,
-      })
-      .toBe(true);
+    await expect.poll(() => hasBlocks(folder), { timeout: 30_000, interval: 5 }).toBe(true);
     await place.kill();
     await expect.poll(() => sshProcessesOf(place.home)).toEqual([]);
   }
@@ -78,16 +74,7 @@ describe.each(bothModes)('an interrupted transfer in %s mode', (mode) => {
     void begun.finally(() => {
       over = true;
     });
-    await expect
-      .poll(
-        () =>
-          over || leftoversIn(place.work).some((path) => path.endsWith('.done') && statSync(path).size > 0),
-        {
-          timeout: 30_000,
-          interval: 5,
-        },
-      )
-      .toBe(true);
+    await expect.poll(() => over || hasBlocks(place.work), { timeout: 30_000, interval: 5 }).toBe(true);
     await other.kill();
     await rm(here('back'), { force: true });
     tamper(place.work);
@@ -173,11 +160,11 @@ describe.each(bothModes)('an interrupted transfer in %s mode', (mode) => {
 /** Changes a byte of every temporary file that is as long as its source, near the beginning, where it has data. */
 function tamper(folder: string): void {
   for (const name of readdirSync(folder).filter((entry) => /^\.runpod-ssh-.*\.part$/.test(entry))) {
-    const path = join(folder, name);
+    const path = join(folder, name, 'bytes');
     const bytes = readFileSync(path);
     for (let at = 0; at < bytes.length; at += 500_000) bytes[at] = (bytes[at] ?? 0) ^ 1;
     const { atime, mtime } = statSync(path);
     writeFileSync(path, bytes);
-    void utimes(path, atime, mtime);
+    utimesSync(path, atime, mtime);
   }
 }

@@ -37,7 +37,7 @@ rp_take_turn() {
       _rp_tries=$((_rp_tries - 1))
       [ $_rp_tries -gt 0 ] || return
       sleep 0.1
-    elif rp_process "${_rp_holder% *}" && [ "$_rp_started" = "${_rp_holder#* }" ]; then
+    elif rp_alive "${_rp_holder% *}" "${_rp_holder#* }"; then
       sleep 0.1
     elif [ "$(readlink "$_rp_turn")" = "$_rp_holder" ]; then
       # Whoever ends in order takes it away first, so this one was killed.

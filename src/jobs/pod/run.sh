@@ -144,7 +144,7 @@ rp_ended() {
 rp_supervised() {
   _rp_waiting='' _rp_born_in=''
   read -r _rp_group _rp_waiting _rp_since _rp_born_in <"$_rp_dir/pid"
-  [ -n "$_rp_waiting" ] && rp_process "$_rp_waiting" && [ "$_rp_started" = "$_rp_since" ]
+  [ -n "$_rp_waiting" ] && rp_alive "$_rp_waiting" "$_rp_since"
 }
 
 # rp_stream TYPE FILE SIZE FROM FINAL: what the client lacks of FILE, whole up to _rp_head bytes, and at the

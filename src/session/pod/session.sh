@@ -108,6 +108,10 @@ rp_process() {
   shift 19
   _rp_started=$1
 }
+# rp_alive PID STARTED: whether the process that began then still runs.
+rp_alive() {
+  rp_process "$1" && [ "$_rp_started" = "$2" ] && [ "$_rp_state" != Z ]
+}
 
 # rp_export NAME VALUE, leaving alone what belongs to the session and what a shell keeps read-only.
 rp_export() {
@@ -186,11 +190,11 @@ rp_own() {
 # rp_bury PID STARTED: ends the loop of a session that the client has given up, and its calls. What is still on
 # the wire to it must not run a second time.
 rp_bury() {
-  if rp_process "$1" && [ "$_rp_started" = "$2" ]; then
+  if rp_alive "$@"; then
     _rp_line=
     read -r _rp_line <"/proc/$1/task/$1/children"
     kill -s KILL "$1"
-    while rp_process "$1" && [ "$_rp_started" = "$2" ] && [ "$_rp_state" != Z ]; do :; done
+    while rp_alive "$@"; do :; done
     # shellcheck disable=SC2086 # a list of processes
     [ -z "$_rp_line" ] || kill $_rp_line
   fi

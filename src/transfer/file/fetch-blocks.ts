@@ -16,11 +16,7 @@ const HOLE_BYTES = 64 * 1024;
 
 export type FetchJob = {
   source: PodPlace;
-  file: number;
-  /** Nothing has been written to the file before: where it has no data it has holes. */
-  fresh: boolean;
-  /** The list of blocks that have come. */
-  done: Buffer;
+  part: { file: number; fresh: boolean; done: Buffer };
   queue: (Block & { again?: true })[];
   /** The source has holes: they stay holes. */
   sparse: boolean;
@@ -62,9 +58,9 @@ async function fetchBlock(
   job: FetchJob,
   block: Block & { again?: true },
 ): Promise<void> {
-  const { source, file } = job;
+  const { source, part } = job;
   const holes = job.sparse && block.again === undefined;
-  const incoming = new IncomingBlock(file, block, transfer, holes && job.fresh);
+  const incoming = new IncomingBlock(part.file, block, transfer, holes && part.fresh);
   try {
     const call = session.call({
       program: 'rp_get',
@@ -73,13 +69,13 @@ async function fetchBlock(
     });
     const [how, sum] = await call.done;
     if (how === 'zeros') {
-      await appendFile(job.done, `${block.from} ${block.count} ${clear(file, block)}\n`);
+      await appendFile(part.done, `${block.from} ${block.count} ${clear(part.file, block)}\n`);
       transfer.moved(block.count);
       return;
     }
     if (how !== 'ok') throw sourceChanged(source.path);
     if (incoming.matches(sum)) {
-      await appendFile(job.done, `${block.from} ${block.count} ${sum}\n`);
+      await appendFile(part.done, `${block.from} ${block.count} ${sum}\n`);
       return;
     }
   } catch (error) {

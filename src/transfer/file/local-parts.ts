@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rm, statfs } from 'node:fs/promises';
 import { noRoomHere } from '../local-failures.ts';
+import { nameOf } from '../names.ts';
 import { folderOf, temporaryPath, withEnding } from './part-name.ts';
 
-/** What a tree's files are called while they come: by process, since two calls must not write to one file. */
+const SLASH = Buffer.from('/');
+/** Temporary names begin with that of the target, and end with the process that they belong to. */
 const OF_PROCESS = /-(\d+)\.[0-9a-f]+\.(?:part|link)$/;
 
 /** The temporary name of a file of a tree that comes to `target`, of a download of its own (`newDownload`). */
@@ -17,15 +19,22 @@ export function newDownload(): string {
 }
 
 /** Removes what earlier tries to bring other versions of a file to the same place have left beside it. */
-export async function sweepParts(part: Buffer): Promise<void> {
-  const folder = folderOf(part);
-  const own = part.subarray(folder.length).toString('latin1').replace(/^\//, '');
-  const prefix = own.slice(0, own.lastIndexOf('-') + 1);
-  for (const name of await readdir(folder, { encoding: 'buffer' })) {
-    const text = name.toString('latin1');
-    if (!text.startsWith(prefix) || text.startsWith(`${own}.`) || isUnderWay(text)) continue;
-    await rm(Buffer.concat([folder, Buffer.from('/'), name]), { force: true });
+export async function sweepParts(base: Buffer): Promise<void> {
+  const otherVersions = base.subarray(0, base.lastIndexOf('-'));
+  const own = `${nameOf(base).toString('latin1')}-`;
+  for (const path of await abandonedParts(otherVersions)) {
+    if (!nameOf(path).toString('latin1').startsWith(own)) await rm(path, { recursive: true, force: true });
   }
+}
+
+/** The temporary files whose names begin so, and that nobody writes to any more. */
+export async function abandonedParts(base: Buffer): Promise<Buffer[]> {
+  const folder = folderOf(base);
+  const beginning = `${nameOf(base).toString('latin1')}-`;
+  const names = await readdir(folder, { encoding: 'buffer' });
+  return names
+    .filter((name) => name.toString('latin1').startsWith(beginning) && !isUnderWay(name.toString('latin1')))
+    .map((name) => Buffer.concat([folder, SLASH, name]));
 }
 
 /** Whether the process that this temporary file belongs to still runs. */

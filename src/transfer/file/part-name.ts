@@ -5,13 +5,13 @@ export const STALE_NS = 24n * 3600n * 1_000_000_000n;
 
 const SLASH = 0x2f;
 /** Every temporary name of ours, on both sides. They belong to no tree. */
-const TEMPORARY = /^\.runpod-ssh-[0-9a-f]{12}-[^/]*\.(?:part|done|link)$/s;
+const TEMPORARY = /^\.runpod-ssh-[0-9a-f]{12}-[^/]*\.(?:part|link)$/s;
 const PREFIX = Buffer.from('.runpod-ssh-');
 
 /**
- * The path, without its ending, of the temporary file beside `target`: the same for the same source as it is now,
- * so that a later try finds it, and another one as soon as the source's size or time changes. What stands before
- * the last dash is the same for all sources, so that what is out of date can be found.
+ * The beginning of the path of the temporary file beside `target`: the same for the same source as it is now, so
+ * that a later try finds it, and another one as soon as the source's size or time changes. What stands before the
+ * last dash is the same for all sources, so that what is out of date can be found. Whom it belongs to comes behind.
  */
 export function partPath(target: Buffer, source: { path: Buffer; size: number; mtimeNs: bigint }): Buffer {
   const version = createHash('sha256').update(`${source.size}\0${source.mtimeNs}\0`).update(source.path);

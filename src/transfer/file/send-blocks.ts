@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { Failure } from '../../failure.ts';
 import { word } from '../../session/request.ts';
 import { SessionLost } from '../../session/session.ts';
 import type { Channel } from '../open-channel.ts';
@@ -22,9 +21,12 @@ export type SendJob = {
   repeats: { left: number };
 };
 
+/** The temporary file on the pod was taken over or away by somebody else. */
+export class PartGone extends Error {}
+
 /**
  * Sends blocks over one channel until none is left. The next one is on its way while the pod still hashes the one
- * before; what isn't acknowledged when the channel is lost goes back into the queue.
+ * before; what isn't acknowledged when the channel is lost goes back into the queue. Throws Failure, SessionLost and PartGone.
  */
 export async function sendSome(
   transfer: Transfer,
@@ -41,7 +43,7 @@ export async function sendSome(
       const { sum, answer } = await sendBlock(channel, job, current, transfer);
       await previous;
       previous = answer.then(([how, found]) => {
-        if (how !== 'ok') throw failedOnPod(job.shown, transfer, found);
+        if (how !== 'ok') throw putFailure(job.shown, transfer, found);
         unanswered.delete(current);
         delivered();
         if (found === sum) return;
@@ -58,15 +60,19 @@ export async function sendSome(
   } catch (error) {
     // Why a session ended is often in the answer that came last.
     const earlier = await previous.then(
-      () => undefined,
+      () => error,
       (reason: unknown) => reason,
     );
     for (const block of unanswered) {
       transfer.moved(-block.count);
       job.queue.push(block);
     }
-    throw earlier instanceof Failure ? earlier : error;
+    throw earlier instanceof SessionLost ? error : earlier;
   }
+}
+
+function putFailure(shown: string, transfer: Transfer, why: string | undefined): Error {
+  return why === 'gone' ? new PartGone() : failedOnPod(shown, transfer, why);
 }
 
 async function sendBlock(
@@ -108,7 +114,7 @@ async function sendBlock(
     // The whole block is taken back by whoever puts it back into the queue.
     transfer.moved(block.count - sent);
     const [how, why] = error instanceof SessionLost ? await call.done.catch(() => []) : [];
-    throw how === 'failed' ? failedOnPod(shown, transfer, why) : error;
+    throw how === 'failed' ? putFailure(shown, transfer, why) : error;
   }
   return { sum: hash.digest('hex'), answer: call.done };
 }

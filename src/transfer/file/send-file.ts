@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { word } from '../../session/request.ts';
@@ -15,18 +15,22 @@ import {
   sourceChanged,
 } from '../transfer-failures.ts';
 import { type Block, channelsFor, missing } from './blocks.ts';
-import { partPath } from './part-name.ts';
-import { hashOf, sendSome } from './send-blocks.ts';
+import { partPath, withEnding } from './part-name.ts';
+import { hashOf, PartGone, sendSome } from './send-blocks.ts';
 
 /** Files up to this go with the request itself, in one round trip. */
 const INLINE_BYTES = 96 * 1024;
-/** How often a file may be taken away under our hands by another transfer to the same place. */
+/** How often what has arrived may be taken away under our hands. */
 const TRIES = 3;
 
 /** A local file to be sent; `path` in the bytes that name it. */
 export type LocalFile = { path: Buffer; size: number; mode: number; mtimeNs: bigint };
 
-type Target = { path: Buffer; part: Buffer; shown: string };
+/** `base`: the name of what is on its way, but for what tells one upload from another. */
+type Target = { path: Buffer; base: Buffer; shown: string };
+
+/** A temporary file on the pod. `freed` is its name when it belongs to no upload any more. */
+type Part = { path: Buffer; freed: Buffer };
 
 /**
  * Sends one file to `path` on the pod: to a temporary name beside it, verified by SHA-256 computed on both sides,
@@ -42,31 +46,45 @@ export async function sendFile(
   const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
     throw localReadFailure(error, file.path.toString());
   });
-  const target = { path, part: partPath(path, file), shown: path.toString() };
+  const target = { path, base: partPath(path, file), shown: path.toString() };
+  let part: Part | undefined;
   try {
     if (file.size <= INLINE_BYTES) return await sendInline(transfer, handle, file, target);
     for (let tries = 1; ; tries++) {
-      const { saved, inode } = await sendBlocks(transfer, handle, file, target, roundTripMs);
+      part = await newPart(transfer, target.base);
+      const { saved, inode, missingBytes } = await sendBlocks(transfer, handle, file, {
+        part: part.path,
+        target,
+        roundTripMs,
+      });
       await checkUnchanged(handle, file);
       const { words } = await ask(
         transfer.connection,
         {
           program: 'rp_place',
-          words: [word(target.part), word(path), ...factsOf(file), inode, over ? 'over' : ''],
+          words: [word(part.path), word(path), ...factsOf(file), inode, over ? 'over' : ''],
         },
         transfer.signal,
       );
       if (words[0] === 'ok') return saved;
       if (words[0] === 'failed') throw failedOnPod(target.shown, transfer, words[1]);
       if (words[0] !== 'gone' || tries === TRIES) throw placeFailure(words[0], target.shown);
-      transfer.moved(-file.size);
+      transfer.moved(missingBytes - file.size);
     }
   } catch (error) {
-    if (isFinal(error)) await discard(transfer, target.part);
+    if (part && isFinal(error)) await discard(transfer, part.path);
+    else if (part) release(transfer, part);
     throw error;
   } finally {
     await handle.close();
   }
+}
+
+/** Names a temporary file by the session that it is written through, so that an upload that is over can be told. */
+async function newPart({ connection, signal }: Transfer, base: Buffer): Promise<Part> {
+  const { pid, started } = (await connection.session({ signal })).description;
+  const name = `${pid}-${started}-${randomBytes(4).toString('hex')}`;
+  return { path: withEnding(base, `-${name}`), freed: withEnding(base, `-0-${name}`) };
 }
 
 /** Size, mode and time, as words of a call. */
@@ -76,6 +94,10 @@ function factsOf({ size, mode, mtimeNs }: LocalFile): (string | number)[] {
 
 async function discard({ connection, signal }: Transfer, part: Buffer): Promise<void> {
   await ask(connection, { program: 'rp_discard', words: [word(part)] }, signal).catch(() => {});
+}
+
+function release({ connection }: Transfer, { path, freed }: Part): void {
+  connection.housekeep('rp_release', [word(path), word(freed)]);
 }
 
 async function checkUnchanged(handle: FileHandle, file: LocalFile): Promise<void> {
@@ -88,7 +110,7 @@ async function sendInline(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  { path, part, shown }: Target,
+  { path, base, shown }: Target,
 ): Promise<number> {
   const bytes = await handle.readFile();
   if (bytes.length !== file.size) throw sourceChanged(file.path.toString());
@@ -99,7 +121,7 @@ async function sendInline(
       transfer.connection,
       {
         program: 'rp_write',
-        words: [word(part), word(path), ...factsOf(file), sum],
+        words: [word(base), word(path), ...factsOf(file), sum],
         text: bytes.toString('base64'),
       },
       transfer.signal,
@@ -113,18 +135,21 @@ async function sendInline(
   return 0;
 }
 
-/** Brings all blocks into the temporary file. Returns how many bytes were there already, and the file's inode. */
+/**
+ * Brings all blocks into the temporary file. Returns how many bytes were there already, the file's inode, and how
+ * many bytes are missing still: some, if the file was taken away meanwhile.
+ */
 async function sendBlocks(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  { part, shown }: Target,
-  roundTripMs: number,
-): Promise<{ saved: number; inode: string }> {
+  { part, target, roundTripMs }: { part: Buffer; target: Target; roundTripMs: number },
+): Promise<{ saved: number; inode: string; missingBytes: number }> {
   const { connection, channels, signal } = transfer;
+  const { shown } = target;
   const { mode } = connection.pod;
-  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, shown });
-  const saved = done.reduce((sum, { count }) => sum + count, 0);
+  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, target });
+  const saved = bytesIn(done);
   const storedBytes = (await handle.stat()).blocks * 512;
   const needed = Math.min(file.size, storedBytes) - saved;
   if (freeBytes > 0 && freeBytes < needed) throw noRoomOnPod(shown, needed, freeBytes, transfer);
@@ -133,11 +158,22 @@ async function sendBlocks(
   const { clean } = await connection.session({ signal });
   const queue = missing(file.size, done, { channels: count, mode, clean });
   const job = { handle, part, shown, queue, sparse: storedBytes < file.size, repeats: { left: 5 } };
-  await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
-    sendSome(transfer, channel, job, delivered),
-  );
-  if (queue.length > 0) throw failedOnPod(shown, transfer);
-  return { saved, inode };
+  let gone = false;
+  try {
+    await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
+      sendSome(transfer, channel, job, delivered),
+    );
+  } catch (error) {
+    if (!(error instanceof PartGone)) throw error;
+    gone = true;
+  }
+  const missingBytes = bytesIn(queue);
+  if (missingBytes > 0 && !gone) throw failedOnPod(shown, transfer);
+  return { saved, inode, missingBytes };
+}
+
+function bytesIn(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** Opens the temporary file and finds what of it is there already and right. */
@@ -145,11 +181,11 @@ async function openPart(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  { part, shown }: { part: Buffer; shown: string },
+  { part, target: { base, shown } }: { part: Buffer; target: Target },
 ): Promise<{ done: Block[]; inode: string; freeBytes: number }> {
   const { words, frames } = await ask(
     transfer.connection,
-    { program: 'rp_open', words: [word(part), file.size] },
+    { program: 'rp_open', words: [word(base), word(part), file.size] },
     transfer.signal,
   );
   const [how, second = '', freeKb] = words;

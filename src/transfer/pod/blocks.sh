@@ -2,49 +2,76 @@
 # shellcheck disable=SC2154 # what session.sh and places.sh set
 # One file to and from the pod, by blocks. Loaded after places.sh.
 #
-# A file on its way lies beside its target as .runpod-ssh-TARGET-SOURCE.part, and .runpod-ssh-TARGET-SOURCE.done
-# lists the blocks of it that have arrived: offset, length, SHA-256.
+# A file on its way is in a folder beside its target, BASE-PID-STARTED-N.part: in it bytes, as long as the file will be,
+# and done, which lists the blocks of it that have come: offset, length, SHA-256. BASE (.runpod-ssh-TARGET-SOURCE) is
+# the same for the same file in the same state. The folder belongs to one upload alone, by the session that has begun
+# it: two that wrote to one could take it from each other half done.
 
-# rp_clear_old PART: removes what earlier tries to bring other versions of a file to the same place have left.
+# rp_abandoned PATH NAME: whether the upload is over that the temporary file PATH belongs to. NAME is what comes
+# behind BASE. A session whose other end is gone may stay for hours, but writes nothing.
+rp_abandoned() {
+  _rp_rest=${2#*-}
+  ! rp_alive "${2%%-*}" "${_rp_rest%%-*}" || {
+    _rp_written=$(stat -c %Y "$1" "$1/bytes" "$1/done" | sort -n | tail -n 1)
+    [ $(($(date +%s) - ${_rp_written:-0})) -gt 20 ]
+  }
+}
+
+# rp_clear_old BASE: removes what earlier tries to bring other versions of a file to the same place have left.
 rp_clear_old() {
   (
     set +f
-    for _rp_file in "${1%-*}"-*; do
+    for _rp_file in "${1%-*}"-*.part; do
       case $_rp_file in
-      "$1.part" | "$1.done") ;;
-      *.part | *.done)
-        # One with numbers is being written by that process (rp_write), or was.
-        _rp_pid=${_rp_file##*/}
-        _rp_pid=${_rp_pid#.*.}
-        case $_rp_pid in
-        *.*.part) [ -e "/proc/${_rp_pid%%.*}" ] || rm -f "$_rp_file" ;;
-        *) rm -f "$_rp_file" ;;
-        esac
-        ;;
+      "$1"-*) continue ;;
       esac
+      _rp_name=${_rp_file#"${1%-*}"-}
+      ! rp_abandoned "$_rp_file" "${_rp_name#*-}" || rm -rf "$_rp_file"
     done
   )
 }
 
-# rp_open PART SIZE: makes the temporary file with its full length, or says which blocks are in it. What the
-# list names is hashed again: it counts only if it is so. Answers the inode, by which rp_place knows the file again,
-# and the kilobytes free.
+# rp_take_over BASE: what an earlier upload of the same file has left becomes ours, _rp_part. One that was cut off
+# just now may take a moment to end.
+rp_take_over() {
+  (
+    set +f
+    _rp_tries=20
+    for _rp_file in "$1"-*.part; do
+      until rp_abandoned "$_rp_file" "${_rp_file#"$1"-}"; do
+        [ $_rp_tries -gt 0 ] || continue 2
+        case $_rp_file in
+        "$1-$_rp_self"-*) continue 2 ;;
+        esac
+        _rp_tries=$((_rp_tries - 1))
+        sleep 0.1
+      done
+      if [ -d "$_rp_part" ]; then rm -rf "$_rp_file"; else mv "$_rp_file" "$_rp_part"; fi
+    done
+  )
+}
+
+# rp_open BASE PART SIZE: makes the temporary file with its full length, or says which blocks an earlier try has left.
+# What its list names is hashed again: it counts only if it is so. Answers the inode, by which rp_place knows the file
+# again, and the kilobytes free.
 rp_open() {
+  rp_decode "$2"
+  _rp_part=$_rp_decoded.part
   rp_decode "$1"
-  _rp_part=$_rp_decoded
-  _rp_said=$(mkdir -p "${_rp_part%/*}" 2>&1)
-  rp_clear_old "$_rp_part"
-  _rp_done=
-  if [ ! -L "$_rp_part.part" ] && [ -f "$_rp_part.part" ] && [ -f "$_rp_part.done" ] &&
-    [ "$(stat -c %s "$_rp_part.part")" = "$2" ]; then
-    _rp_done=$(rp_verify_blocks)
+  _rp_said=$(LC_ALL=C mkdir -p "${_rp_decoded%/*}" 2>&1)
+  rp_clear_old "$_rp_decoded"
+  rp_take_over "$_rp_decoded"
+  if [ ! -L "$_rp_part" ] && [ ! -L "$_rp_part/bytes" ] && [ "$(stat -c %s "$_rp_part/bytes")" = "$3" ]; then
+    rp_verify_blocks
   else
-    rm -rf "$_rp_part.part" "$_rp_part.done"
+    rm -rf "$_rp_part"
     if ! _rp_said=$(
       umask 077
-      LC_ALL=C dd if=/dev/null of="$_rp_part.part" bs=1 seek="$2" 2>&1
+      export LC_ALL=C
+      exec 2>&1
+      mkdir "$_rp_part" && dd if=/dev/null of="$_rp_part/bytes" bs=1 seek="$3"
     ); then
-      rm -f "$_rp_part.part"
+      rm -rf "$_rp_part"
       rp_why "$_rp_said"
       rp_say . failed "$_rp_why"
       return
@@ -52,15 +79,17 @@ rp_open() {
   fi
   rp_free "${_rp_part%/*}"
   rp_lock
-  printf '%s\n' "$_rp_done" | rp_text blocks
-  rp_end ok "$(stat -c %i "$_rp_part.part")" "$_rp_free"
+  rp_text blocks <"$_rp_part/done"
+  rp_end ok "$(stat -c %i "$_rp_part/bytes")" "$_rp_free"
   rp_unlock
 }
+# Written anew as it goes on, so that whoever looks sees that it does.
 rp_verify_blocks() {
-  sort -u "$_rp_part.done" | while read -r _rp_from _rp_count _rp_sum; do
-    _rp_now=$(rp_range "$_rp_part.part" "$_rp_from" "$_rp_count" | rp_digest)
+  sort -u "$_rp_part/done" | while read -r _rp_from _rp_count _rp_sum; do
+    _rp_now=$(rp_range "$_rp_part/bytes" "$_rp_from" "$_rp_count" | rp_digest)
     [ "${_rp_now%% *}" != "$_rp_sum" ] || echo "$_rp_from $_rp_count $_rp_sum"
-  done
+  done >"$_rp_part/checked"
+  mv -f "$_rp_part/checked" "$_rp_part/done"
 }
 
 # rp_put PART FROM COUNT [sparse]: the next COUNT bytes of this session's input, into PART; zeros as a hole, if PART
@@ -75,13 +104,12 @@ rp_put() {
   fi
   if _rp_said=$(
     LC_ALL=C dd bs=65536 count="$3" iflag=fullblock,count_bytes \
-      of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
+      of="$_rp_decoded.part/bytes" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
   ); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
   else
     # How much of the block is still to come can't be known, so this session is over.
-    rp_why "$_rp_said"
-    rp_say . failed "$_rp_why"
+    rp_put_failed "$_rp_decoded"
     exit
   fi
 }
@@ -91,7 +119,7 @@ rp_put_text() {
   rp_decode "$1"
   if _rp_said=$(
     rp_input "$3" "$4" | (
-      LC_ALL=C dd bs=65536 of="$_rp_decoded.part" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
+      LC_ALL=C dd bs=65536 of="$_rp_decoded.part/bytes" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
       _rp_status=$?
       cat >/dev/null
       exit $_rp_status
@@ -99,15 +127,20 @@ rp_put_text() {
   ); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
   else
-    rp_why "$_rp_said"
-    rp_say . failed "$_rp_why"
+    rp_put_failed "$_rp_decoded"
   fi
 }
 rp_put_done() {
-  _rp_sum=$(rp_range "$1.part" "$2" "$3" | rp_digest)
+  _rp_sum=$(rp_range "$1.part/bytes" "$2" "$3" | rp_digest)
   _rp_sum=${_rp_sum%% *}
-  echo "$2 $3 $_rp_sum" >>"$1.done"
-  rp_say . ok "$_rp_sum"
+  echo "$2 $3 $_rp_sum" >>"$1.part/done"
+  if [ -e "$1.part" ]; then rp_say . ok "$_rp_sum"; else rp_put_failed "$1"; fi
+}
+# rp_put_failed PART: says why; gone, if somebody has taken it over or away.
+rp_put_failed() {
+  rp_why "$_rp_said"
+  [ -e "$1.part" ] || _rp_why=gone
+  rp_say . failed "$_rp_why"
 }
 # rp_has_block PART FROM COUNT: the hash of what is there, as if it had been put.
 rp_has_block() {
@@ -121,66 +154,75 @@ rp_check_way() {
   rp_say . "${_rp_sum%% *}"
 }
 
-# rp_write PART TARGET SIZE MODE TIME SUM: the text of the call, in base64, becomes TARGET if it has that SHA-256; for
+# rp_write BASE TARGET SIZE MODE TIME SUM: the text of the call, in base64, becomes TARGET if it has that SHA-256; for
 # small files.
 rp_write() {
   rp_decode "$1"
   mkdir -p "${_rp_decoded%/*}"
   rp_clear_old "$_rp_decoded"
-  # A name of its own: what another call writes meanwhile must not be mixed with it.
-  _rp_part=$_rp_decoded.$_rp_self.$_rp_call
+  rp_process "$_rp_self"
+  _rp_part=$_rp_decoded-$_rp_self-$_rp_started-$_rp_call.part
   rp_decode "$2"
   _rp_answer=
   if _rp_said=$(
     umask 077
     exec 2>&1
-    printf %s "$_rp_text" | LC_ALL=C base64 -d >"$_rp_part.part"
+    printf %s "$_rp_text" | LC_ALL=C base64 -d >"$_rp_part"
   ); then
-    _rp_sum=$(rp_digest <"$_rp_part.part")
+    _rp_sum=$(rp_digest <"$_rp_part")
     [ "${_rp_sum%% *}" = "$6" ] || _rp_answer=garbled
   else
     _rp_answer=failed
   fi
-  [ -n "$_rp_answer" ] || rp_put_in_place "$4" "$5"
-  rm -f "$_rp_part.part"
+  [ -n "$_rp_answer" ] || rp_put_in_place "$_rp_part" "$4" "$5"
+  rm -f "$_rp_part"
   rp_why "$_rp_said"
   rp_say . "${_rp_answer:-ok}" "$_rp_why"
 }
 
 # rp_place PART TARGET SIZE MODE TIME INODE [over]: the temporary file takes its target's place; with over that of a
-# folder too. PART counts only if it is the file that was opened: another call may have put that one in its place.
+# folder too. When the call is made once more, that has been done: TARGET is that file then.
 rp_place() {
   rp_decode "$1"
-  _rp_part=$_rp_decoded
+  _rp_part=$_rp_decoded.part
   rp_decode "$2"
   _rp_answer=
   _rp_said=
-  if [ "$(stat -c '%s %i' "$_rp_part.part")" = "$3 $6" ]; then
+  if [ "$(stat -c '%s %i' "$_rp_part/bytes")" = "$3 $6" ]; then
     if [ "$7" = over ] && [ -d "$_rp_decoded" ]; then
       if [ -L "$_rp_decoded" ]; then rm -f "$_rp_decoded"; else rm -rf "$_rp_decoded"; fi
     fi
-    rp_put_in_place "$4" "$5"
+    rp_put_in_place "$_rp_part/bytes" "$4" "$5"
   elif [ "$(stat -c '%s %i' "$_rp_decoded")" != "$3 $6" ]; then
     _rp_answer=gone
   fi
-  [ -n "$_rp_answer" ] || rm -f "$_rp_part.part" "$_rp_part.done"
+  [ -n "$_rp_answer" ] || rm -rf "$_rp_part"
   rp_why "$_rp_said"
   rp_say . "${_rp_answer:-ok}" "$_rp_why"
 }
+# rp_put_in_place FILE MODE TIME: FILE becomes _rp_decoded.
 rp_put_in_place() {
   if [ -d "$_rp_decoded" ]; then
     _rp_answer=directory
   else
-    chmod "$1" "$_rp_part.part"
-    touch -d "@$2" "$_rp_part.part" || touch -d "@${2%%.*}" "$_rp_part.part"
-    _rp_said=$(LC_ALL=C mv -f "$_rp_part.part" "$_rp_decoded" 2>&1) || _rp_answer=failed
+    chmod "$2" "$1"
+    touch -d "@$3" "$1" || touch -d "@${3%%.*}" "$1"
+    _rp_said=$(LC_ALL=C mv -f "$1" "$_rp_decoded" 2>&1) || _rp_answer=failed
   fi
 }
 
-# rp_discard PART: gives a temporary file up.
+# rp_release PART FREED: lets whoever sends the same file next take the temporary one over. FREED names no process.
+rp_release() {
+  rp_decode "$1"
+  _rp_part=$_rp_decoded
+  rp_decode "$2"
+  mv "$_rp_part.part" "$_rp_decoded.part"
+}
+
+# rp_discard PART: gives a temporary file or folder up.
 rp_discard() {
   rp_decode "$1"
-  rm -rf "$_rp_decoded.part" "$_rp_decoded.done"
+  rm -rf "$_rp_decoded.part"
 }
 
 # rp_get FILE FROM COUNT [sparse]: COUNT bytes of FILE as one frame, then their hash, which is computed meanwhile; of

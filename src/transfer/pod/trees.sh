@@ -115,7 +115,7 @@ rp_sweep() {
       _rp_pid=${_rp_stage##*/"$2"-}
       _rp_rest=${_rp_pid#*-}
       _rp_pid=${_rp_pid%%-*}
-      if ! rp_process "$_rp_pid" || [ "$_rp_started" != "${_rp_rest%%-*}" ]; then rm -rf "$_rp_stage"; fi
+      rp_alive "$_rp_pid" "${_rp_rest%%-*}" || rm -rf "$_rp_stage"
     done
   ) &
 }

@@ -103,10 +103,11 @@ async function localEntries(
   });
   const before = BigInt(Date.now()) * 1_000_000n - STALE_NS;
   for (const { path, kind, mtimeNs } of entries) {
-    if (!isTemporary(path) || kind === 'directory') continue;
-    const isOfProcess = /\.[0-9a-f]+\.(?:part|link)$/.test(path.toString('latin1'));
-    const isLeft = isOfProcess ? !isUnderWay(path.toString('latin1')) : mtimeNs < before;
-    if (isLeft) await rm(below(local, path), { force: true }).catch(ignoreCode);
+    const name = nameOf(path);
+    if (!isTemporary(name) || isUnderWay(name.toString('latin1'))) continue;
+    // A folder holds what a large file's download may go on with.
+    if (kind === 'directory' && mtimeNs >= before) continue;
+    await rm(below(local, path), { recursive: true, force: true }).catch(ignoreCode);
   }
   return entries.filter(({ path }) => !isTemporary(path));
 }

@@ -87,16 +87,17 @@ describe('a list of files from a pod', () => {
     const list = listOf(
       'd 1 0 755 ./.runpod-ssh-0123456789ab-17-5-0.part',
       'f 1 0 644 ./.runpod-ssh-0123456789ab-17-5-0.part/x',
-      'f 1 0 600 ./.runpod-ssh-0123456789ab-01234567.part',
-      'f 1 0 600 ./.runpod-ssh-0123456789ab-01234567.done',
+      'd 1 0 700 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part',
+      'f 1 0 600 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part/done',
+      'f 1 0 600 ./.runpod-ssh-0123456789ab-17.5.link',
       'f 1 0 644 ./.runpod-ssh-notes',
     );
     const { entries, temporaries } = parsePodTree(list);
     expect(entries.map(({ path }) => path.toString())).toEqual(['.runpod-ssh-notes']);
     expect(temporaries.map(({ path }) => path.toString())).toEqual([
       '.runpod-ssh-0123456789ab-17-5-0.part',
-      '.runpod-ssh-0123456789ab-01234567.part',
-      '.runpod-ssh-0123456789ab-01234567.done',
+      '.runpod-ssh-0123456789ab-01234567-17-5-ab.part',
+      '.runpod-ssh-0123456789ab-17.5.link',
     ]);
   });
 

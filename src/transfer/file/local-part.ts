@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fchmodSync, ftruncateSync, futimesSync, openSync } from 'node:fs';
+import { lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { nodeTime } from '../times.ts';
+import type { Block } from './blocks.ts';
+import { hashOfBlock } from './fetch-blocks.ts';
+import { abandonedParts, sweepParts } from './local-parts.ts';
+import { partPath, withEnding } from './part-name.ts';
+
+const BYTES = '/bytes';
+const DONE = '/done';
+
+/**
+ * A file on its way to this machine: a folder beside its target with the bytes and a list of the blocks that have
+ * come. It belongs to one download alone, whose process is in its name.
+ */
+export class LocalPart {
+  readonly file: number;
+  /** Nothing has been written to it before: where it has no data it has holes. */
+  readonly fresh: boolean;
+  /** The list of the blocks that have come. */
+  readonly done: Buffer;
+  readonly #folder: Buffer;
+  /** Its name when it belongs to no download any more. */
+  readonly #freed: Buffer;
+
+  private constructor(file: number, fresh: boolean, { folder, freed }: { folder: Buffer; freed: Buffer }) {
+    this.file = file;
+    this.fresh = fresh;
+    this.done = withEnding(folder, DONE);
+    this.#folder = folder;
+    this.#freed = freed;
+  }
+
+  /**
+   * Takes over what an earlier download of the same file has left beside `target`, or begins anew; what there is of
+   * other versions goes. Throws the system's errors.
+   */
+  static async open(
+    target: Buffer,
+    source: { path: Buffer; size: number; mtimeNs: bigint },
+  ): Promise<LocalPart> {
+    const base = partPath(target, source);
+    await sweepParts(base);
+    const token = randomBytes(4).toString('hex');
+    const folder = withEnding(base, `-${process.pid}.${token}.part`);
+    let taken = false;
+    for (const left of await abandonedParts(base)) {
+      if (!taken) taken = await takeOver(left, folder);
+      else await rm(left, { recursive: true, force: true });
+    }
+    const old = taken ? await openBytes(folder, source.size).catch(() => undefined) : undefined;
+    const file = old ?? (await openBytes(await emptied(folder), source.size));
+    return new LocalPart(file, old === undefined, { folder, freed: withEnding(base, `-0.${token}.part`) });
+  }
+
+  /** Which blocks an earlier download has brought; each is hashed again, and others get their turn in between. */
+  async blocks(size: number): Promise<Block[]> {
+    const done: Block[] = [];
+    const list = this.fresh ? '' : await readFile(this.done, 'utf8').catch(() => '');
+    for (const line of new Set(list.split('\n'))) {
+      const found = /^(\d+) (\d+) ([0-9a-f]{64})$/.exec(line);
+      if (!found) continue;
+      const block = { from: Number(found[1]), count: Number(found[2]) };
+      if (block.from + block.count <= size && hashOfBlock(this.file, block) === found[3]) done.push(block);
+      await setImmediate();
+    }
+    return done;
+  }
+
+  /** Gives the bytes their mode, time and name. Throws the system's errors. */
+  async putInPlace(target: Buffer, { mode, mtimeNs }: { mode: number; mtimeNs: bigint }): Promise<void> {
+    fchmodSync(this.file, mode);
+    futimesSync(this.file, nodeTime(mtimeNs), nodeTime(mtimeNs));
+    await rename(withEnding(this.#folder, BYTES), target);
+    await this.discard();
+  }
+
+  /** Lets the next download of the same file take it over. */
+  async release(): Promise<void> {
+    closeSync(this.file);
+    await rename(this.#folder, this.#freed).catch(() => {});
+  }
+
+  /** Removes it. */
+  async discard(): Promise<void> {
+    closeSync(this.file);
+    await rm(this.#folder, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+async function emptied(folder: Buffer): Promise<Buffer> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { mode: 0o700 });
+  return folder;
+}
+
+async function openBytes(folder: Buffer, size: number): Promise<number> {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  let file: number | undefined;
+  try {
+    file = openSync(withEnding(folder, BYTES), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    ftruncateSync(file, size);
+    return file;
+  } catch (error) {
+    if (file !== undefined) closeSync(file);
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Never a link: what is behind that would be written to. */
+async function takeOver(left: Buffer, folder: Buffer): Promise<boolean> {
+  try {
+    await rename(left, folder);
+    if ((await lstat(folder)).isDirectory()) return true;
+    await rm(folder);
+  } catch {
+    // Somebody else was faster.
+  }
+  return false;
+}
