@@ -1,8 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { compileFunction } from 'node:vm';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /** Makes dist/main.js: everything in one file. Run by `npm run build`. */
+const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const options: BuildOptions = {
@@ -27,6 +30,18 @@ const leftOut: Plugin = {
   },
 };
 
+/** The list of tools is worked out here and now, not whenever a client asks. */
+const listAsConstant: Plugin = {
+  name: 'list-as-constant',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/tools\/tool-list\.ts$/ }, async ({ path }) => {
+      const module: { exports: { toolList?: unknown } } = { exports: {} };
+      compileFunction(await bundled({ entryPoints: [path] }), ['require', 'module'])(require, module);
+      return { contents: `export const toolList = ${JSON.stringify(module.exports.toolList)};` };
+    });
+  },
+};
+
 /**
  * What main.ts imports with `import()` becomes a text that is compiled when it is wanted. V8 parses all of a file
  * before it runs the first line of it, so that a client would wait for a megabyte to be read before its
@@ -42,7 +57,7 @@ const importsAsText: Plugin = {
       const program = await bundled({
         entryPoints: [path],
         target: 'node20',
-        plugins: [leftOut],
+        plugins: [leftOut, listAsConstant],
         minifyWhitespace: true,
         minifySyntax: true,
       });

@@ -7,12 +7,11 @@ import {
   type JSONRPCMessage,
   ListToolsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import * as z from 'zod';
 import type { RequestId } from './first-answer.ts';
 import { introduction } from './introduction.ts';
-import { allTools } from './tools/all-tools.ts';
 import { type AnsweredCall, answerCall } from './tools/answer-call.ts';
 import type { Context } from './tools/tool.ts';
+import { toolList } from './tools/tool-list.ts';
 
 export type ServerOptions = {
   /** The request that has been answered before the SDK was there; it is still to be read. */
@@ -25,7 +24,7 @@ export type ServerOptions = {
 export async function serve({ answered, base }: ServerOptions): Promise<void> {
   const { serverInfo, ...options } = introduction;
   const server = new Server(serverInfo, options);
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: toolList() }));
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: toolList }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const token = params._meta?.progressToken;
     let step = 0;
@@ -98,14 +97,4 @@ function asResult({ text, isError, facts, image }: AnsweredCall): CallToolResult
     ...(isError ? { isError: true } : {}),
     ...(facts ? { _meta: { 'runpod-ssh/result': facts } } : {}),
   };
-}
-
-let listed: { name: string; description: string; inputSchema: { type: 'object' } }[] | undefined;
-
-function toolList() {
-  listed ??= allTools.map(({ name, description, schema, annotations }) => {
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { io: 'input' });
-    return { name, description, inputSchema: { ...inputSchema, type: 'object' as const }, annotations };
-  });
-  return listed;
 }
