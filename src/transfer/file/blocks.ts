@@ -1,6 +1,21 @@
 /** A piece of a file that travels, is hashed and acknowledged by itself. */
 export type Block = { from: number; count: number };
 
+/** What is to travel. Some do so `again`, since they did not arrive as they were. */
+export type BlockQueue = {
+  blocks: (Block & { again?: true })[];
+  /** `packs`: as far as is known it is worth it. */
+  cut: Cut;
+};
+
+/** The rest travels as it is. */
+export function packNoMore(queue: BlockQueue): void {
+  if (!queue.cut.packs) return;
+  queue.cut.packs = false;
+  const firstTime = queue.blocks.filter(({ again }) => !again);
+  queue.blocks = [...queue.blocks.filter(({ again }) => again), ...recut(firstTime, queue.cut)];
+}
+
 const MIB = 1024 * 1024;
 /** Below this round trip one stream fills the line: ssh's window of 2 MiB a channel is no limit yet. */
 const NEAR_MS = 25;
@@ -19,13 +34,13 @@ export function channelsFor(
   return roundTripMs < NEAR_MS ? 1 : Math.min(useful, MOST_CHANNELS);
 }
 
-/** How a file is cut; `clean`: bytes travel as they are, not in base64. */
-export type Cut = { channels: number; mode: 'direct' | 'proxy'; clean: boolean };
+/** How a file is cut. `clean`: bytes travel as they are, not in base64; `packs`: they may travel packed. */
+export type Cut = { channels: number; mode: 'direct' | 'proxy'; clean: boolean; packs: boolean };
 
 /** Cuts a file into blocks: large enough to cost little each, small enough to be shared out and done again. */
-export function blocksOf(size: number, { channels, mode, clean }: Cut): Block[] {
-  // base64 is held in memory until a block of it is whole.
-  const most = (mode === 'direct' ? 16 : clean ? 8 : 2) * MIB;
+export function blocksOf(size: number, { channels, mode, clean, packs }: Cut): Block[] {
+  // What is packed or in base64 is held in memory until a block of it is whole.
+  const most = (mode === 'direct' ? 16 : clean && !packs ? 8 : 2) * MIB;
   const fair = Math.ceil(size / (channels * 4) / MIB) * MIB;
   const count = Math.min(most, Math.max(MIB, fair));
   const blocks: Block[] = [];
@@ -35,15 +50,31 @@ export function blocksOf(size: number, { channels, mode, clean }: Cut): Block[] 
 
 /** What is left to do when `done` has been found to be there already; blocks may have been cut otherwise then. */
 export function missing(size: number, done: readonly Block[], cut: Cut): Block[] {
-  const sorted = [...done].sort((one, other) => one.from - other.from);
   const gaps: Block[] = [];
   let at = 0;
-  for (const { from, count } of sorted) {
+  for (const { from, count } of inOrder(done)) {
     if (from > at) gaps.push({ from: at, count: from - at });
     at = Math.max(at, from + count);
   }
   if (at < size) gaps.push({ from: at, count: size - at });
-  return gaps.flatMap((gap) =>
-    blocksOf(gap.count, cut).map(({ from, count }) => ({ from: gap.from + from, count })),
-  );
+  return gaps.flatMap((gap) => blocksIn(gap, cut));
+}
+
+/** The same bytes, cut otherwise. */
+export function recut(blocks: readonly Block[], cut: Cut): Block[] {
+  const runs: Block[] = [];
+  for (const { from, count } of inOrder(blocks)) {
+    const last = runs.at(-1);
+    if (last && last.from + last.count === from) last.count += count;
+    else runs.push({ from, count });
+  }
+  return runs.flatMap((run) => blocksIn(run, cut));
+}
+
+function inOrder(blocks: readonly Block[]): Block[] {
+  return [...blocks].sort((one, other) => one.from - other.from);
+}
+
+function blocksIn({ from, count }: Block, cut: Cut): Block[] {
+  return blocksOf(count, cut).map((block) => ({ from: from + block.from, count: block.count }));
 }

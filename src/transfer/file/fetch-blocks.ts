@@ -4,10 +4,11 @@ import { appendFile } from 'node:fs/promises';
 import type { Frame } from '../../session/frame-reader.ts';
 import { word } from '../../session/request.ts';
 import type { Channel } from '../open-channel.ts';
+import { unpacked } from '../packing.ts';
 import type { PodPlace } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
-import type { Block } from './blocks.ts';
+import { type Block, type BlockQueue, packNoMore } from './blocks.ts';
 import { isZeros } from './zeros.ts';
 
 const PIECE_BYTES = 1024 * 1024;
@@ -17,7 +18,7 @@ const HOLE_BYTES = 64 * 1024;
 export type FetchJob = {
   source: PodPlace;
   part: { file: number; fresh: boolean; done: Buffer };
-  queue: (Block & { again?: true })[];
+  queue: BlockQueue;
   /** The source has holes: they stay holes. */
   sparse: boolean;
   /** How many blocks may still turn out wrong. */
@@ -31,10 +32,11 @@ export async function fetchSome(
   job: FetchJob,
   delivered: () => void,
 ): Promise<boolean> {
+  const { queue } = job;
   const under = new Set<Block>();
   let failed = false;
   const lane = async (): Promise<void> => {
-    for (let block = job.queue.shift(); block; block = failed ? undefined : job.queue.shift()) {
+    for (let block = queue.blocks.shift(); block; block = failed ? undefined : queue.blocks.shift()) {
       under.add(block);
       try {
         await fetchBlock(transfer, channel, job, block);
@@ -47,9 +49,9 @@ export async function fetchSome(
     }
   };
   const results = await Promise.allSettled([lane(), lane()]);
-  for (const block of under) job.queue.push(block);
+  for (const block of under) queue.blocks.push(block);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return job.queue.length > 0;
+  return queue.blocks.length > 0;
 }
 
 async function fetchBlock(
@@ -62,12 +64,24 @@ async function fetchBlock(
   const holes = job.sparse && block.again === undefined;
   const incoming = new IncomingBlock(part.file, block, transfer, holes && part.fresh);
   try {
+    let packed: Buffer | undefined;
     const call = session.call({
       program: 'rp_get',
-      words: [word(source.bytes), block.from, block.count, holes ? 'sparse' : ''],
-      onFrame: (frame) => incoming.take(frame),
+      words: [
+        word(source.bytes),
+        block.from,
+        block.count,
+        holes ? 'sparse' : '-',
+        job.queue.cut.packs ? 'packed' : '-',
+      ],
+      onFrame: (frame) => {
+        if (frame.type === 'z') packed = frame.payload;
+        else incoming.take(frame);
+      },
     });
     const [how, sum] = await call.done;
+    if (packed) incoming.take({ type: 'd', payload: (await unpacked(packed, block.count)) ?? packed });
+    else if (how === 'ok') packNoMore(job.queue);
     if (how === 'zeros') {
       await appendFile(part.done, `${block.from} ${block.count} ${clear(part.file, block)}\n`);
       transfer.moved(block.count);
@@ -85,7 +99,7 @@ async function fetchBlock(
   incoming.undo();
   job.repeats.left -= 1;
   if (job.repeats.left < 0) throw sourceChanged(source.path);
-  job.queue.push({ ...block, again: true });
+  job.queue.blocks.push({ ...block, again: true });
 }
 
 /** Writes what comes of a block to its place, and hashes it. */
@@ -106,7 +120,7 @@ export class IncomingBlock {
     this.#holes = holes;
   }
 
-  take({ type, payload }: Frame): void {
+  take({ type, payload }: Pick<Frame, 'type' | 'payload'>): void {
     if (type !== 'd') return;
     // A pod that sends more than was asked for does not get it written.
     const bytes = payload.subarray(0, this.#block.count - this.#taken);

@@ -2,6 +2,7 @@ import { lstat, mkdir, rm, stat } from 'node:fs/promises';
 import { codeOf } from '../../local/error-code.ts';
 import { word } from '../../session/request.ts';
 import { localWriteFailure } from '../local-failures.ts';
+import { mayPack } from '../packing.ts';
 import { ask, type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { fromSeconds } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
@@ -93,14 +94,16 @@ async function fetchBlocks(
   const saved = done.reduce((sum, { count }) => sum + count, 0);
   transfer.moved(saved);
   const count = channelsFor(source.size - saved, { roundTripMs: source.roundTripMs, mode });
-  const { clean } = await connection.session({ signal });
-  const queue = missing(source.size, done, { channels: count, mode, clean });
+  const session = await connection.session({ signal });
+  const cut = { channels: count, mode, clean: session.clean, packs: mayPack(connection, session) };
+  const queue = { blocks: missing(source.size, done, cut), cut };
   const sparse = source.storedBytes < source.size;
   const job = { source, part, queue, sparse, repeats: { left: 3 } };
-  await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
-    fetchSome(transfer, channel, job, delivered),
+  await channels.over(
+    { connection, count: Math.min(count, queue.blocks.length), signal },
+    (channel, delivered) => fetchSome(transfer, channel, job, delivered),
   );
-  if (queue.length > 0) throw failedOnPod(source.path, transfer);
+  if (queue.blocks.length > 0) throw failedOnPod(source.path, transfer);
 }
 
 /** What `stat` of the local target says; undefined if nothing is there. */

@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { word } from '../../session/request.ts';
 import { SessionLost } from '../../session/session.ts';
 import type { Channel } from '../open-channel.ts';
+import { Outgoing } from '../outgoing.ts';
+import { isWorthPacking, type Packed, Packer, SAMPLE_BYTES } from '../packing.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, garbled, sourceChanged } from '../transfer-failures.ts';
-import type { Block } from './blocks.ts';
-import { asText, TEXT_READ_BYTES, textLength } from './text-lines.ts';
+import { type Block, type BlockQueue, packNoMore } from './blocks.ts';
+import { TEXT_READ_BYTES, textLength } from './text-lines.ts';
 import { isZeros } from './zeros.ts';
 
 export type SendJob = {
@@ -14,7 +16,7 @@ export type SendJob = {
   part: Buffer;
   /** The target, as the agent reads it. */
   shown: string;
-  queue: (Block & { again?: true })[];
+  queue: BlockQueue;
   /** The file has holes: they stay holes. */
   sparse: boolean;
   /** How many blocks may still turn out wrong. */
@@ -34,10 +36,11 @@ export async function sendSome(
   job: SendJob,
   delivered: () => void,
 ): Promise<boolean> {
+  const { queue } = job;
   const unanswered = new Set<Block>();
   let previous: Promise<void> = Promise.resolve();
   try {
-    for (let block = job.queue.shift(); block; block = job.queue.shift()) {
+    for (let block = queue.blocks.shift(); block; block = queue.blocks.shift()) {
       unanswered.add(block);
       const current = block;
       const { sum, answer } = await sendBlock(channel, job, current, transfer);
@@ -51,12 +54,12 @@ export async function sendSome(
         job.repeats.left -= 1;
         if (job.repeats.left < 0) throw garbled(job.shown);
         transfer.moved(-current.count);
-        job.queue.push({ ...current, again: true });
+        queue.blocks.push({ ...current, again: true });
       });
       previous.catch(() => {});
     }
     await previous;
-    return job.queue.length > 0;
+    return queue.blocks.length > 0;
   } catch (error) {
     // Why a session ended is often in the answer that came last.
     const earlier = await previous.then(
@@ -65,7 +68,7 @@ export async function sendSome(
     );
     for (const block of unanswered) {
       transfer.moved(-block.count);
-      job.queue.push(block);
+      queue.blocks.push(block);
     }
     throw earlier instanceof SessionLost ? error : earlier;
   }
@@ -77,46 +80,78 @@ function putFailure(shown: string, transfer: Transfer, why: string | undefined):
 
 async function sendBlock(
   { session, raw }: Channel,
-  { handle, part, sparse, shown }: SendJob,
+  job: SendJob,
   block: Block & { again?: true },
   transfer: Transfer,
 ): Promise<{ sum: string; answer: Promise<string[]> }> {
+  const { handle, part, sparse, shown } = job;
   const hash = createHash('sha256');
-  const place = [word(part), block.from, block.count];
   const asHoles = sparse && block.again === undefined;
+  const place = [word(part), block.from, block.count, asHoles ? 'sparse' : '-'];
   if (asHoles && (await isAllZeros(handle, block))) {
     const { done } = session.call({ program: 'rp_has_block', words: place });
     done.catch(() => {});
     transfer.moved(block.count);
     return { sum: await hashOf(handle, block), answer: done };
   }
-  const call = raw
-    ? session.call({
-        program: 'rp_put',
-        words: [...place, asHoles ? 'sparse' : ''],
-        inputBytes: block.count,
-      })
-    : session.call({
-        program: 'rp_put_text',
-        words: [...place, textLength(block.count)],
-        inputBytes: textLength(block.count),
-      });
+  const packed = (await isWorthIt(job, block)) ? await pack(handle, block, hash) : undefined;
+  const count = packed?.bytes ?? block.count;
+  const inputBytes = raw ? count : textLength(count);
+  const call =
+    raw && !packed
+      ? session.call({ program: 'rp_put', words: place, inputBytes })
+      : session.call({
+          program: 'rp_put_coded',
+          words: [...place, packed ? 'gzip' : '-', count, raw ? '' : inputBytes],
+          inputBytes,
+        });
   call.done.catch(() => {});
+  const out = new Outgoing({ session, raw });
   let sent = 0;
+  let moved = 0;
+  const send = async (bytes: Buffer): Promise<void> => {
+    await out.send(bytes);
+    sent += bytes.length;
+    const now = Math.round((sent / count) * block.count);
+    transfer.moved(now - moved);
+    moved = now;
+  };
   try {
-    await readBlock(handle, block, async (bytes) => {
-      hash.update(bytes);
-      await session.send(raw ? bytes : Buffer.from(asText(bytes)));
-      sent += bytes.length;
-      transfer.moved(bytes.length);
-    });
+    if (packed) {
+      for (const piece of packed.pieces) await send(piece);
+    } else {
+      await readBlock(handle, block, async (bytes) => {
+        hash.update(bytes);
+        await send(bytes);
+      });
+    }
+    await out.end();
   } catch (error) {
     // The whole block is taken back by whoever puts it back into the queue.
-    transfer.moved(block.count - sent);
+    transfer.moved(block.count - moved);
     const [how, why] = error instanceof SessionLost ? await call.done.catch(() => []) : [];
     throw how === 'failed' ? putFailure(shown, transfer, why) : error;
   }
   return { sum: hash.digest('hex'), answer: call.done };
+}
+
+/** Whether packing makes a block much smaller. If once it doesn't, the rest of the file isn't tried. */
+async function isWorthIt({ queue, handle }: SendJob, { from, count }: Block): Promise<boolean> {
+  if (!queue.cut.packs) return false;
+  const sample = Buffer.allocUnsafe(Math.min(SAMPLE_BYTES, count));
+  const { bytesRead } = await handle.read(sample, 0, sample.length, from);
+  const isWorth = await isWorthPacking(sample.subarray(0, bytesRead));
+  if (!isWorth) packNoMore(queue);
+  return isWorth;
+}
+
+async function pack(handle: FileHandle, block: Block, hash: Hash): Promise<Packed> {
+  const packer = new Packer();
+  await readBlock(handle, block, async (bytes) => {
+    hash.update(bytes);
+    await packer.write(bytes);
+  });
+  return packer.end();
 }
 
 async function isAllZeros(handle: FileHandle, block: Block): Promise<boolean> {

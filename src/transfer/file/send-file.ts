@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { word } from '../../session/request.ts';
 import { localReadFailure } from '../local-failures.ts';
+import { mayPack } from '../packing.ts';
 import { ask } from '../pod-files.ts';
 import { secondsText } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
@@ -155,19 +156,22 @@ async function sendBlocks(
   if (freeBytes > 0 && freeBytes < needed) throw noRoomOnPod(shown, needed, freeBytes, transfer);
   transfer.moved(saved);
   const count = channelsFor(file.size - saved, { roundTripMs, mode });
-  const { clean } = await connection.session({ signal });
-  const queue = missing(file.size, done, { channels: count, mode, clean });
-  const job = { handle, part, shown, queue, sparse: storedBytes < file.size, repeats: { left: 5 } };
+  const session = await connection.session({ signal });
+  const cut = { channels: count, mode, clean: session.clean, packs: mayPack(connection, session) };
+  const queue = { blocks: missing(file.size, done, cut), cut };
+  const sparse = storedBytes < file.size;
+  const job = { handle, part, shown, queue, sparse, repeats: { left: 5 } };
   let gone = false;
   try {
-    await channels.over({ connection, count: Math.min(count, queue.length), signal }, (channel, delivered) =>
-      sendSome(transfer, channel, job, delivered),
+    await channels.over(
+      { connection, count: Math.min(count, queue.blocks.length), signal },
+      (channel, delivered) => sendSome(transfer, channel, job, delivered),
     );
   } catch (error) {
     if (!(error instanceof PartGone)) throw error;
     gone = true;
   }
-  const missingBytes = bytesIn(queue);
+  const missingBytes = bytesIn(queue.blocks);
   if (missingBytes > 0 && !gone) throw failedOnPod(shown, transfer);
   return { saved, inode, missingBytes };
 }

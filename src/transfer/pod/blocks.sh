@@ -92,16 +92,12 @@ rp_verify_blocks() {
   mv -f "$_rp_part/checked" "$_rp_part/done"
 }
 
-# rp_put PART FROM COUNT [sparse]: the next COUNT bytes of this session's input, into PART; zeros as a hole, if PART
-# has nothing else there yet. To be run in the session's own shell, whose input they come on; what is written is read
-# again for its hash meanwhile.
+# rp_put PART FROM COUNT HOLES: the next COUNT bytes of this session's input, into PART; with HOLES sparse zeros as a
+# hole, if PART has nothing else there yet. To be run in the session's own shell, whose input they come on; what is
+# written is read again for its hash meanwhile.
 rp_put() {
   rp_decode "$1"
-  _rp_conv=notrunc
-  if [ "$4" = sparse ]; then
-    [ -n "$_rp_sparse" ] || _rp_sparse=$(dd if=/dev/null of=/dev/null conv=sparse && echo ,sparse)
-    _rp_conv=notrunc$_rp_sparse
-  fi
+  rp_set_conv "$4"
   if _rp_said=$(
     LC_ALL=C dd bs=65536 count="$3" iflag=fullblock,count_bytes \
       of="$_rp_decoded.part/bytes" seek="$2" oflag=seek_bytes conv="$_rp_conv" 2>&1
@@ -113,22 +109,34 @@ rp_put() {
     exit
   fi
 }
+# rp_set_conv HOLES: sets what dd is to do, _rp_conv. Not every dd can make holes.
+rp_set_conv() {
+  _rp_conv=notrunc
+  if [ "$1" = sparse ]; then
+    [ -n "$_rp_sparse" ] || _rp_sparse=$(dd if=/dev/null of=/dev/null conv=sparse && echo ,sparse)
+    _rp_conv=notrunc$_rp_sparse
+  fi
+}
 _rp_sparse=
-# rp_put_text PART FROM COUNT ENCODED: the same from ENCODED bytes of base64.
-rp_put_text() {
+# rp_put_coded PART FROM COUNT HOLES CODE BYTES [ENCODED]: the same from BYTES bytes which are COUNT ones packed by gzip,
+# if CODE is gzip, and which come as ENCODED bytes of base64, if that is given.
+rp_put_coded() {
   rp_decode "$1"
+  rp_set_conv "$4"
   if _rp_said=$(
-    rp_input "$3" "$4" | (
-      LC_ALL=C dd bs=65536 of="$_rp_decoded.part/bytes" seek="$2" oflag=seek_bytes conv=notrunc iflag=fullblock 2>&1
-      _rp_status=$?
-      cat >/dev/null
-      exit $_rp_status
-    )
+    rp_input "$6" "$7" | if [ "$5" = gzip ]; then gzip -dc | rp_write_block "$2"; else rp_write_block "$2"; fi
   ); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
   else
     rp_put_failed "$_rp_decoded"
   fi
+}
+# Reads on when nothing can be written: what isn't read would be taken for the next call.
+rp_write_block() {
+  LC_ALL=C dd bs=65536 iflag=fullblock of="$_rp_decoded.part/bytes" seek="$1" oflag=seek_bytes conv="$_rp_conv" 2>&1
+  _rp_status=$?
+  cat >/dev/null
+  return $_rp_status
 }
 rp_put_done() {
   _rp_sum=$(rp_range "$1.part/bytes" "$2" "$3" | rp_digest)
@@ -225,8 +233,9 @@ rp_discard() {
   rm -rf "$_rp_decoded.part"
 }
 
-# rp_get FILE FROM COUNT [sparse]: COUNT bytes of FILE as one frame, then their hash, which is computed meanwhile; of
-# nothing but zeros only the word.
+# rp_get FILE FROM COUNT [sparse|-] [packed]: COUNT bytes of FILE as one frame, then their hash, which is computed
+# meanwhile; of nothing but zeros only the word. With packed they come as a frame of the type z, packed, if that makes
+# them much fewer.
 rp_get() {
   rp_decode "$1"
   _rp_now=$(stat -L -c %s "$_rp_decoded")
@@ -235,6 +244,12 @@ rp_get() {
   elif [ "$4" = sparse ] &&
     [ "$(rp_range "$_rp_decoded" "$2" "$3" | tr -d '\000' | head -c 1 | wc -c)" -eq 0 ]; then
     rp_say . zeros
+  elif [ "$5" = packed ] && rp_range "$_rp_decoded" "$2" 65536 | rp_packs; then
+    rp_lock
+    rp_range "$_rp_decoded" "$2" "$3" | gzip -1 | rp_text z
+    _rp_sum=$(rp_range "$_rp_decoded" "$2" "$3" | rp_digest)
+    rp_end ok "${_rp_sum%% *}"
+    rp_unlock
   else
     rp_send "$2" "$3"
   fi

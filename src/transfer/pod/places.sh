@@ -29,6 +29,12 @@ rp_input() {
   fi
 }
 
+# rp_packs: whether the input, a sample of at most 64 kB, becomes so much smaller by packing that it is worth it: in
+# base64, as which it would travel, it is a third longer again.
+rp_packs() {
+  [ "$(gzip -1 | wc -c)" -lt 45000 ]
+}
+
 # rp_why WORDS: sets _rp_why to what kept a program from writing, as far as its words tell.
 rp_why() {
   case $1 in

@@ -32,13 +32,16 @@ rp_list_tree() {
   fi
 }
 
-# rp_unpack STAGE COUNT [ENCODED]: the next COUNT bytes of the input (or ENCODED bytes of base64) are a tar archive,
-# unpacked into STAGE.part; then the SHA-256 of the files that its last one, $_rp_names, names.
+# rp_unpack STAGE CODE BYTES [ENCODED]: the next BYTES bytes of the input (or ENCODED bytes of base64) are a tar archive,
+# packed if CODE is gzip, which is unpacked into STAGE.part; then the SHA-256 of the files that its last one,
+# $_rp_names, names.
 _rp_names=.runpod-ssh-000000000000-names.part
 rp_unpack() {
   rp_decode "$1"
   rp_make_stage
-  if _rp_said=$(rp_input "$2" "$3" | rp_untar); then
+  if _rp_said=$(
+    rp_input "$3" "$4" | if [ "$2" = gzip ]; then gzip -dc | rp_untar; else rp_untar; fi
+  ); then
     (
       cd "$_rp_stage" || exit
       _rp_sums=$(rp_sums <"$_rp_names")
@@ -148,9 +151,10 @@ rp_end_settling() {
   rp_unlock
 }
 
-# rp_get_many ROOT TOTAL [gathered]: the files named in the text of the call, NUL behind each, one after the other in
+# rp_get_many ROOT TOTAL [gathered|packed]: the files named in the text of the call, NUL behind each, one after the other in
 # one frame of TOTAL bytes, then the SHA-256 of each. Should one change its length meanwhile, the frame keeps its
-# own, and the hashes tell. With gathered nobody else waits for a slow disk meanwhile.
+# own, and the hashes tell. With gathered nobody else waits for a slow disk meanwhile; with packed it is a frame of the
+# type z, packed, if that makes it much smaller.
 rp_get_many() {
   rp_decode "$1"
   cd "$_rp_decoded" || return
@@ -158,6 +162,10 @@ rp_get_many() {
     _rp_all=$(rp_one_after_another | rp_range /dev/stdin 0 "$2" | base64)
     rp_lock
     rp_gathered d "$_rp_all"
+    rp_unlock
+  elif [ "$3" = packed ] && rp_one_after_another | head -c 65536 | rp_packs; then
+    rp_lock
+    rp_one_after_another | rp_range /dev/stdin 0 "$2" | gzip -1 | rp_text z
     rp_unlock
   elif [ "$2" != 0 ]; then
     rp_lock

@@ -6,6 +6,7 @@ import { word } from '../../session/request.ts';
 import type { Session } from '../../session/session.ts';
 import { clearFolder } from '../file/fetch-file.ts';
 import { newDownload, ownPart } from '../file/local-parts.ts';
+import { mayPack, unpacked } from '../packing.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
@@ -15,6 +16,9 @@ import type { TreeEntry } from './tree-entries.ts';
 import { totalBytes } from './tree-totals.ts';
 
 export type FileEntry = TreeEntry & { kind: 'file' };
+
+/** How much may come packed: it is held in memory until it is whole. */
+export const PACKED_BYTES = 4 * 1024 * 1024;
 
 /** A session that carries files; `shared` with calls that must not wait for it. */
 export type FilesChannel = { session: Session; shared?: boolean };
@@ -45,17 +49,24 @@ export async function fetchMany(
     parts.map(({ file: { size, mode, mtimeNs }, part }) => ({ size, mode: mode & 0o7777, mtimeNs, part })),
   );
   const sums: Buffer[] = [];
+  const bytes = totalBytes(files);
+  const packs = bytes <= PACKED_BYTES && mayPack(transfer.connection, session);
+  let packed: Buffer | undefined;
   try {
     const [how] = await session.call({
       program: 'rp_get_many',
-      words: [word(root), totalBytes(files), ...(shared ? ['gathered'] : [])],
+      words: [word(root), bytes, shared ? 'gathered' : packs ? 'packed' : ''],
       text: nameList(files.map(({ path }) => path)),
       onFrame: (frame: Frame) => {
         if (frame.type === 'sums') sums.push(frame.payload);
-        if (frame.type !== 'd') return;
-        transfer.moved(incoming.take(frame.payload));
+        if (frame.type === 'z') packed = frame.payload;
+        if (frame.type === 'd') transfer.moved(incoming.take(frame.payload));
       },
     }).done;
+    if (packed) {
+      const all = await unpacked(packed, bytes);
+      transfer.moved(incoming.take(all ?? packed));
+    }
     const hashes = incoming.end();
     transfer.signal.throwIfAborted();
     if (how !== 'ok') throw sourceChanged(root.toString());

@@ -7,12 +7,13 @@ import { clearFolder, fetchFile } from '../file/fetch-file.ts';
 import { checkRoomHere, newDownload, ownPart } from '../file/local-parts.ts';
 import { localWriteFailure } from '../local-failures.ts';
 import { below } from '../names.ts';
+import { mayPack } from '../packing.ts';
 import { type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { loadTransfer } from '../programs.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { sourceChanged } from '../transfer-failures.ts';
-import { type FileEntry, type FilesChannel, fetchMany } from './fetch-many.ts';
+import { type FileEntry, type FilesChannel, fetchMany, PACKED_BYTES } from './fetch-many.ts';
 import { type FolderEntry, foldersOf, keyOf, type TreeDifference } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 import { totalBytes } from './tree-totals.ts';
@@ -145,8 +146,9 @@ async function fetchBatches(
 ): Promise<void> {
   if (files.length === 0) return;
   const { connection, channels, signal } = transfer;
-  const queue = batchesOf(files).map((batch) => ({ batch, tries: 0 }));
   const { mode } = connection.pod;
+  const packs = mayPack(connection, await connection.session({ signal }));
+  const queue = batchesOf(files, packs ? PACKED_BYTES : BATCH_BYTES).map((batch) => ({ batch, tries: 0 }));
   const { roundTripMs } = place;
   const count = Math.min(queue.length, channelsFor(totalBytes(files), { roundTripMs, mode }));
   const some = async (channel: FilesChannel, delivered: () => void): Promise<boolean> => {
@@ -188,14 +190,14 @@ async function overMain(
   }
 }
 
-function batchesOf(files: readonly FileEntry[]): FileEntry[][] {
+function batchesOf(files: readonly FileEntry[], bytes: number): FileEntry[][] {
   const batches: FileEntry[][] = [];
   let room = 0;
   for (const file of files) {
     const last = batches.at(-1);
     if (!last || room < file.size || last.length >= BATCH_FILES) {
       batches.push([file]);
-      room = BATCH_BYTES - file.size;
+      room = bytes - file.size;
     } else {
       last.push(file);
       room -= file.size;

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { word } from '../../session/request.ts';
 import { SessionLost } from '../../session/session.ts';
-import { asText, TEXT_READ_BYTES, textLength } from '../file/text-lines.ts';
+import { TEXT_READ_BYTES, textLength } from '../file/text-lines.ts';
 import { localReadFailure } from '../local-failures.ts';
 import { below } from '../names.ts';
 import type { Channel } from '../open-channel.ts';
+import { Outgoing } from '../outgoing.ts';
+import { isWorthPacking, mayPack, type Packed, Packer, SAMPLE_BYTES } from '../packing.ts';
 import type { PodPlace } from '../pod-files.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, sourceChanged } from '../transfer-failures.ts';
@@ -13,6 +15,7 @@ import { nameList } from './name-list.ts';
 import { tarPadding } from './tar-header.ts';
 import { type TarEntry, tarEnd, tarHeader, tarSize } from './tar-writer.ts';
 import type { TreeEntry } from './tree-entries.ts';
+import { totalBytes } from './tree-totals.ts';
 
 export type Batch = TreeEntry[];
 
@@ -20,6 +23,9 @@ export type Batch = TreeEntry[];
 const NAMES = Buffer.from('.runpod-ssh-000000000000-names.part');
 const SUMS = Buffer.from('.runpod-ssh-000000000000-sums.part');
 const LAST = Buffer.from('.runpod-ssh-000000000000-last.part');
+
+/** How many files to look at to see whether an archive is worth packing. */
+const SAMPLES = 4;
 
 /** What is to be sent: entries of a local tree, in the form that the pod's tar reads. */
 export type Archive = { localRoot: Buffer; place: PodPlace; batch: Batch };
@@ -58,30 +64,44 @@ export async function smallArchive(
  */
 export async function sendArchive(
   transfer: Transfer,
-  { session, raw }: Channel,
+  channel: Channel,
   { root, stage, ...archive }: Archive & { root: Buffer; stage: Buffer },
 ): Promise<boolean> {
+  const { session, raw } = channel;
   const { place, batch } = archive;
   const names = ownFile(NAMES, namesOf(batch), place);
-  const total = archiveSize(archive) + names.length;
+  const sendAll = async (out: Sink, moved: (bytes: number) => void): Promise<string[]> => {
+    const sums = await sendEntries(out, archive, moved);
+    await out.send(Buffer.concat([names, tarEnd]));
+    return sums;
+  };
+  let packed: (Packed & { sums: string[] }) | undefined;
+  if (mayPack(transfer.connection, session) && (await isWorthPacking(sampleOf(archive)))) {
+    const packer = new Packer();
+    const sums = await sendAll({ send: (bytes) => packer.write(bytes) }, () => {});
+    packed = { ...(await packer.end()), sums };
+  }
+  const bytes = packed?.bytes ?? archiveSize(archive) + names.length;
+  const inputBytes = raw ? bytes : textLength(bytes);
   const frames: Buffer[] = [];
   const call = session.call({
     program: 'rp_unpack',
-    words: [word(stage), total, ...(raw ? [] : [textLength(total)])],
-    inputBytes: raw ? total : textLength(total),
+    words: [word(stage), packed ? 'gzip' : '-', bytes, raw ? '' : inputBytes],
+    inputBytes,
     onFrame: (frame) => frames.push(frame.payload),
   });
   call.done.catch(() => {});
-  const out = new Outgoing(session, raw);
-  let sums: string[];
+  const out = new Outgoing(channel);
+  let sums = packed?.sums;
   let moved = 0;
   const count = (bytes: number): void => {
     moved += bytes;
     transfer.moved(bytes);
   };
   try {
-    sums = await sendEntries(out, archive, count);
-    await out.send(Buffer.concat([names, tarEnd]));
+    if (packed)
+      await sendPacked(out, packed, (share) => count(Math.round(share * totalBytes(batch)) - moved));
+    else sums = await sendAll(out, count);
     await out.end();
     const [how, why] = await call.done;
     if (how !== 'ok') throw failedOnPod(root.toString(), transfer, why);
@@ -91,7 +111,39 @@ export async function sendArchive(
     throw how === 'failed' ? failedOnPod(root.toString(), transfer, why) : error;
   }
   const found = Buffer.concat(frames).toString().trim();
-  return found === sums.join('\n');
+  return found === sums?.join('\n');
+}
+
+/** `sent` hears which share of all that is. */
+async function sendPacked(
+  out: Sink,
+  { pieces, bytes }: Packed,
+  sent: (share: number) => void,
+): Promise<void> {
+  let at = 0;
+  for (const piece of pieces) {
+    await out.send(piece);
+    at += piece.length;
+    sent(at / bytes);
+  }
+}
+
+/** The beginnings of some files, by which the whole is judged. */
+function sampleOf({ localRoot, batch }: Archive): Buffer {
+  const files = batch.filter((entry) => entry.kind === 'file' && entry.size > 0);
+  const step = Math.ceil(files.length / SAMPLES);
+  const begins = files
+    .filter((_, index) => index % step === 0)
+    .map(({ path }) => {
+      const file = openForReading(below(localRoot, path));
+      try {
+        const buffer = Buffer.allocUnsafe(SAMPLE_BYTES / SAMPLES);
+        return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0));
+      } finally {
+        closeSync(file);
+      }
+    });
+  return Buffer.concat(begins);
 }
 
 type Sink = { send(bytes: Buffer): Promise<void> };
@@ -150,39 +202,6 @@ function openForReading(path: Buffer): number {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     throw localReadFailure(error, path.toString());
-  }
-}
-
-/** Gathers small pieces, so that a tree of small files doesn't become as many writes. */
-class Outgoing {
-  readonly #session: Channel['session'];
-  readonly #raw: boolean;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-
-  constructor(session: Channel['session'], raw: boolean) {
-    this.#session = session;
-    this.#raw = raw;
-  }
-
-  async send(bytes: Buffer): Promise<void> {
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes >= TEXT_READ_BYTES) await this.#flush(false);
-  }
-
-  end(): Promise<void> {
-    return this.#flush(true);
-  }
-
-  async #flush(last: boolean): Promise<void> {
-    const all = Buffer.concat(this.#held);
-    // Whole base64 lines, but for the last.
-    const length = last ? all.length : all.length - (all.length % TEXT_READ_BYTES);
-    const now = all.subarray(0, length);
-    this.#held = [all.subarray(length)];
-    this.#heldBytes = all.length - length;
-    await this.#session.send(this.#raw ? now : Buffer.from(asText(now)));
   }
 }
 

@@ -1,9 +1,13 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Frame } from '../../../src/session/frame-reader.ts';
 import { word } from '../../../src/session/request.ts';
 import type { Session } from '../../../src/session/session.ts';
+import { asText } from '../../../src/transfer/file/text-lines.ts';
 import { loadTransfer } from '../../../src/transfer/programs.ts';
 import { PodPlace, shells } from '../../session/pod-place.ts';
 
@@ -16,7 +20,7 @@ describe.each(shells)('%s', (shell) => {
   let second: Session;
   beforeAll(async () => {
     place = await PodPlace.make({ shell });
-    for (const tool of ['cut', 'df', 'find', 'sha256sum', 'tar', 'xargs']) {
+    for (const tool of ['cut', 'df', 'find', 'gzip', 'sha256sum', 'tar', 'xargs']) {
       const path = join(place.root, 'bin', tool);
       if (!existsSync(path)) await symlink(`/usr/bin/${tool}`, path);
     }
@@ -53,7 +57,7 @@ describe.each(shells)('%s', (shell) => {
   async function put(session: Session, part: string, from: number, byte: string): Promise<string[]> {
     const call = session.call({
       program: 'rp_put',
-      words: [word(part), from, BLOCK, ''],
+      words: [word(part), from, BLOCK, '-'],
       inputBytes: BLOCK,
     });
     await session.send(Buffer.alloc(BLOCK, byte));
@@ -112,6 +116,75 @@ describe.each(shells)('%s', (shell) => {
     second = await openSession();
     expect(leftovers()).toEqual([]);
     expect(existsSync(target())).toBe(false);
+  });
+
+  describe('packed, in base64, or both', () => {
+    const content = Buffer.from(Array.from({ length: 30_000 }, (_, i) => `${i % 97} `).join(''));
+    const packed = gzipSync(content);
+    const way = (code: string, asBase64: boolean) => {
+      const bytes = code === 'gzip' ? packed : content;
+      const input = asBase64 ? Buffer.from(asText(bytes)) : bytes;
+      return { input, words: [code, bytes.length, ...(asBase64 ? [input.length] : [])] };
+    };
+
+    test.each([
+      ['gzip', false],
+      ['gzip', true],
+      ['-', true],
+    ] as const)('a block comes up: %s, base64 %s', async (code, asBase64) => {
+      const part = partOf(first, 'aa');
+      await open(first, part);
+      const { input, words } = way(code, asBase64);
+      const call = first.call({
+        program: 'rp_put_coded',
+        words: [word(part), 1_000, content.length, '-', ...words],
+        inputBytes: input.length,
+      });
+      await first.send(input);
+      const sum = createHash('sha256').update(content).digest('hex');
+      expect(await call.done).toEqual(['ok', sum]);
+      const there = readFileSync(`${part}.part/bytes`);
+      expect(there.subarray(1_000, 1_000 + content.length).equals(content)).toBe(true);
+      await first.call({ program: 'rp_discard', words: [word(part)] }).done;
+    });
+
+    test('what can’t be written or unpacked is taken off the way, and the session goes on', async () => {
+      const part = partOf(first, 'aa');
+      await open(first, part);
+      await rm(`${part}.part`, { recursive: true });
+      const { input, words } = way('gzip', true);
+      for (const bytes of [input, Buffer.from(asText(content.subarray(0, 50_000)))]) {
+        const call = first.call({
+          program: 'rp_put_coded',
+          words: [word(part), 0, content.length, '-', ...words.slice(0, 2), bytes.length],
+          inputBytes: bytes.length,
+        });
+        await first.send(bytes);
+        expect(await call.done).toEqual(['failed', 'gone']);
+      }
+      expect(await first.call({ program: 'true', words: [] }).done).toEqual([]);
+    });
+
+    test('a block comes down packed if that makes it smaller, and as it is if not', async () => {
+      for (const [bytes, type] of [
+        [content, 'z'],
+        [randomBytes(content.length), 'd'],
+      ] as const) {
+        await writeFile(target(), bytes);
+        const frames: Frame[] = [];
+        const [how, sum] = await first.call({
+          program: 'rp_get',
+          words: [word(target()), 100, 70_000, '-', 'packed'],
+          onFrame: (frame) => frames.push(frame),
+        }).done;
+        expect(how).toBe('ok');
+        expect(frames.map((frame) => frame.type)).toEqual([type]);
+        const payload = frames[0]?.payload ?? Buffer.alloc(0);
+        const got = type === 'z' ? gunzipSync(payload) : payload;
+        expect(got.equals(bytes.subarray(100, 70_100))).toBe(true);
+        expect(sum).toBe(createHash('sha256').update(got).digest('hex'));
+      }
+    });
   });
 
   test('being put in place twice, as when the answer was lost, is as good as once', async () => {
