@@ -80,7 +80,11 @@ async function bundled(more: BuildOptions): Promise<string> {
 }
 
 // node-version.ts is for a node that knows nothing newer.
-const main = await bundled({ entryPoints: ['src/main.ts'], target: 'node14', plugins: [importsAsText] });
+const main = await bundled({
+  entryPoints: ['src/main.ts'],
+  target: 'node14',
+  plugins: [importsAsText, listAsConstant],
+});
 await mkdir(`${root}/dist`, { recursive: true });
 await writeFile(`${root}/dist/main.js`, main, { mode: 0o755 });
 await writeFile(`${root}/dist/package.json`, '{"type":"commonjs"}\n');

@@ -1,10 +1,8 @@
-import type { Readable } from 'node:stream';
 import { introduction } from './introduction.ts';
+import { toolList } from './tools/tool-list.ts';
 
 /** As the SDK has them, the latest first. */
 export const PROTOCOL_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'];
-
-const MAX_FIRST_LINE_BYTES = 256 * 1024;
 
 export type RequestId = string | number;
 export type FirstAnswer = { id: RequestId; line: string };
@@ -14,13 +12,10 @@ export type FirstAnswer = { id: RequestId; line: string };
  * longer than node's own start, and clients wait for this answer before they show that a server is there.
  */
 export function firstAnswer(line: string): FirstAnswer | undefined {
-  const message = parsed(line);
-  if (!isRecord(message) || message.jsonrpc !== '2.0' || message.method !== 'initialize') return undefined;
-  const { id, params } = message;
-  if (typeof id !== 'string' && !Number.isSafeInteger(id)) return undefined;
-  if (!isRecord(params) || typeof params.protocolVersion !== 'string' || !isRecord(params.capabilities)) {
-    return undefined;
-  }
+  const message = requestIn(line, 'initialize');
+  const params = message?.params;
+  if (!message || !isRecord(params)) return undefined;
+  if (typeof params.protocolVersion !== 'string' || !isRecord(params.capabilities)) return undefined;
   const { clientInfo, protocolVersion: wanted } = params;
   if (
     !isRecord(clientInfo) ||
@@ -30,34 +25,34 @@ export function firstAnswer(line: string): FirstAnswer | undefined {
     return undefined;
   }
   const protocolVersion = PROTOCOL_VERSIONS.includes(wanted) ? wanted : PROTOCOL_VERSIONS[0];
-  const answer = { result: { protocolVersion, ...introduction }, jsonrpc: '2.0', id };
-  return { id: typeof id === 'string' ? id : Number(id), line: `${JSON.stringify(answer)}\n` };
+  return answerTo(message.id, { protocolVersion, ...introduction });
 }
 
-/** The first line of `stream`, which stays in it for the next reader; less if it ends before or is endless. */
-export async function peekLine(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off('readable', look).off('end', done).off('error', done);
-      resolve();
-    };
-    const look = (): void => {
-      for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (chunk.includes('\n') || bytes > MAX_FIRST_LINE_BYTES) {
-          done();
-          return;
-        }
-      }
-    };
-    stream.on('readable', look).on('end', done).on('error', done);
-  });
-  const read = Buffer.concat(chunks);
-  if (bytes > 0 && !stream.readableEnded) stream.unshift(read);
-  return read.toString('utf8', 0, Math.max(0, read.indexOf('\n')));
+/** The answer to `line` if that asks for the list of tools, the same that the server gives. */
+export function listAnswer(line: string): FirstAnswer | undefined {
+  const message = requestIn(line, 'tools/list');
+  if (!message) return undefined;
+  const { params } = message;
+  if (params !== undefined && (!isRecord(params) || params.cursor !== undefined)) return undefined;
+  return answerTo(message.id, { tools: toolList });
+}
+
+/** Whether `line` is what clients say between the two, and wait for no answer to. */
+export function isInitialized(line: string): boolean {
+  const message = parsed(line);
+  return isRecord(message) && message.method === 'notifications/initialized' && message.id === undefined;
+}
+
+function requestIn(line: string, method: string): { id: RequestId; params: unknown } | undefined {
+  const message = parsed(line);
+  if (!isRecord(message) || message.jsonrpc !== '2.0' || message.method !== method) return undefined;
+  const { id, params } = message;
+  if (typeof id === 'string') return { id, params };
+  return typeof id === 'number' && Number.isSafeInteger(id) ? { id, params } : undefined;
+}
+
+function answerTo(id: RequestId, result: unknown): FirstAnswer {
+  return { id, line: `${JSON.stringify({ result, jsonrpc: '2.0', id })}\n` };
 }
 
 function parsed(line: string): unknown {

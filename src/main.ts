@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import './node-version.ts';
 import { setFlagsFromString } from 'node:v8';
-import { firstAnswer, peekLine } from './first-answer.ts';
+import { type FirstAnswer, firstAnswer, isInitialized, listAnswer, type RequestId } from './first-answer.ts';
 import { introduction } from './introduction.ts';
+import { PeekedLines } from './peeked-lines.ts';
 
 const { version } = introduction.serverInfo;
+/** How long to wait for a client to ask for the tools, as nearly all do at once. */
+const LIST_MS = 20;
 
 const HELP = `runpod-ssh-mcp ${version}: an MCP server through which a coding agent works on a RunPod GPU pod.
 
@@ -31,17 +34,29 @@ function stopWith(sentence: string): void {
   process.exitCode = 1;
 }
 
-/** The client gets its first answer before the rest is loaded. */
+/** The client gets its first answers, which are constants, before the rest is loaded. */
 async function serveUntilTheEnd(): Promise<void> {
   const { stdin, stdout } = process;
-  const answered = firstAnswer(await peekLine(stdin));
-  if (stdin.readableEnded) return;
   // A client that is gone breaks the pipe; there is nobody left to tell.
   stdout.on('error', () => {});
-  if (answered) stdout.write(answered.line);
+  const answered = new Set<RequestId>();
+  const answer = ({ id, line }: FirstAnswer): void => {
+    answered.add(id);
+    stdout.write(line);
+  };
+  const lines = new PeekedLines(stdin);
+  const first = firstAnswer((await lines.next()) ?? '');
+  if (first) {
+    answer(first);
+    let line = await lines.next(LIST_MS);
+    if (line !== undefined && isInitialized(line)) line = await lines.next(LIST_MS);
+    const list = listAnswer(line ?? '');
+    if (list) answer(list);
+  }
+  if (!lines.giveBack()) return;
   staySmall();
   const { serveTools } = await import('./serve-tools.ts');
-  await serveTools({ answered: answered?.id });
+  await serveTools({ answered });
 }
 
 /**

@@ -14,10 +14,10 @@ import { Channels } from './transfer/channels.ts';
 const LEAVE_MS = 250;
 
 /**
- * Wires everything up and serves the client on stdin and stdout, whose `initialize` may have been `answered`
+ * Wires everything up and serves the client on stdin and stdout, whose first requests may have been `answered`
  * already. The saved pod's connection is made meanwhile.
  */
-export async function serveTools({ answered }: { answered: RequestId | undefined }): Promise<void> {
+export async function serveTools({ answered }: { answered: Set<RequestId> }): Promise<void> {
   const { env } = process;
   const homeDir = env.HOME || homedir();
   const config = new PodConfig({ homeDir, env });

@@ -14,8 +14,8 @@ import type { Context } from './tools/tool.ts';
 import { toolList } from './tools/tool-list.ts';
 
 export type ServerOptions = {
-  /** The request that has been answered before the SDK was there; it is still to be read. */
-  answered: RequestId | undefined;
+  /** The requests that have been answered before the SDK was there; they are still to be read. */
+  answered: Set<RequestId>;
   /** What of a call's context doesn't come from the client. */
   base: Omit<Context, 'signal' | 'progress' | 'roots' | 'ask'>;
 };
@@ -75,18 +75,15 @@ export async function serve({ answered, base }: ServerOptions): Promise<void> {
 
 /** stdin and stdout, without the SDK's answer to what has been answered already. */
 class Transport extends StdioServerTransport {
-  #answered: RequestId | undefined;
+  readonly #answered: Set<RequestId>;
 
-  constructor(answered: RequestId | undefined) {
+  constructor(answered: Set<RequestId>) {
     super();
     this.#answered = answered;
   }
 
   override async send(message: JSONRPCMessage): Promise<void> {
-    if (this.#answered !== undefined && !('method' in message) && message.id === this.#answered) {
-      this.#answered = undefined;
-      return;
-    }
+    if (!('method' in message) && message.id !== undefined && this.#answered.delete(message.id)) return;
     await super.send(message);
   }
 }

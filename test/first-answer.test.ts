@@ -3,8 +3,10 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
-import { firstAnswer, PROTOCOL_VERSIONS, peekLine } from '../src/first-answer.ts';
+import { firstAnswer, isInitialized, listAnswer, PROTOCOL_VERSIONS } from '../src/first-answer.ts';
 import { introduction } from '../src/introduction.ts';
+import { PeekedLines } from '../src/peeked-lines.ts';
+import { toolList } from '../src/tools/tool-list.ts';
 
 const initialize = (protocolVersion: string, id: unknown = 0) => ({
   jsonrpc: '2.0',
@@ -19,7 +21,7 @@ async function answerOfSdk(line: string): Promise<unknown> {
   const [stdin, stdout] = [new PassThrough(), new PassThrough()];
   await new Server(serverInfo, options).connect(new StdioServerTransport(stdin, stdout));
   stdin.end(`${line}\n`);
-  return JSON.parse(await peekLine(stdout));
+  return JSON.parse((await new PeekedLines(stdout).next()) ?? '');
 }
 
 describe('the answer to the first message', () => {
@@ -59,40 +61,37 @@ describe('the answer to the first message', () => {
   });
 });
 
-describe('peeking at the first line', () => {
-  const readAll = async (stream: PassThrough): Promise<string> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
-  };
+describe('the list of tools', () => {
+  const ask = (more: object = {}) => JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', ...more });
 
-  it('leaves everything to the next reader, however it came', async () => {
-    const stream = new PassThrough();
-    const line = peekLine(stream);
-    const text = '{"naïve": "💚"}';
-    for (const byte of Buffer.from(`${text}\n{"more": 1}`)) stream.write(Buffer.from([byte]));
-    expect(await line).toBe(text);
-    stream.end('\n');
-    expect(await readAll(stream)).toBe(`${text}\n{"more": 1}\n`);
+  it('is answered to whoever asks for it as clients do', () => {
+    for (const more of [{}, { id: 'one' }, { params: {} }, { params: { _meta: { progressToken: 7 } } }]) {
+      const answer = listAnswer(ask(more));
+      expect(JSON.parse(answer?.line ?? '')).toEqual({
+        jsonrpc: '2.0',
+        id: answer?.id,
+        result: { tools: JSON.parse(JSON.stringify(toolList)) },
+      });
+    }
   });
 
-  it('is over when the stream ends without a line', async () => {
-    const silent = new PassThrough();
-    silent.end();
-    expect(await peekLine(silent)).toBe('');
-    expect(silent.readableEnded).toBe(true);
-
-    const begun = new PassThrough();
-    begun.end('{"half');
-    expect(await peekLine(begun)).toBe('');
+  it('is left to the SDK in every other case', () => {
+    for (const more of [
+      { params: { cursor: 'x' } },
+      { params: [] },
+      { id: null },
+      { method: 'tools/call' },
+    ]) {
+      expect(listAnswer(ask(more))).toBeUndefined();
+    }
+    expect(listAnswer('{')).toBeUndefined();
   });
 
-  it('gives up a line that is too long, and loses nothing of it', async () => {
-    const stream = new PassThrough({ highWaterMark: 1024 * 1024 });
-    const text = 'x'.repeat(600_000);
-    stream.write(text);
-    expect(await peekLine(stream)).toBe('');
-    stream.end();
-    expect(await readAll(stream)).toBe(text);
+  it('is asked for after a notice that is none of a request', () => {
+    const notice = { jsonrpc: '2.0', method: 'notifications/initialized' };
+    expect(isInitialized(JSON.stringify(notice))).toBe(true);
+    expect(isInitialized(JSON.stringify({ ...notice, id: 1 }))).toBe(false);
+    expect(isInitialized(ask())).toBe(false);
+    expect(isInitialized('')).toBe(false);
   });
 });

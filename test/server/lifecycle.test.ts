@@ -112,6 +112,59 @@ describe('a server', () => {
     await remove();
   });
 
+  it('answers every request once, in whatever pieces and order they come', async () => {
+    const { home, remove } = await makeHome();
+    const clientInfo = { name: 'bare', version: '1' };
+    const initialize = {
+      id: 'a',
+      method: 'initialize',
+      params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo },
+    };
+    const [initialized, list, listAgain, ping] = [
+      { method: 'notifications/initialized' },
+      { id: 1, method: 'tools/list' },
+      { id: 2, method: 'tools/list', params: {} },
+      { id: 3, method: 'ping' },
+    ];
+    const lists = new Set<string>();
+    for (const pieces of [
+      [[initialize, initialized, list, listAgain, ping]],
+      [[initialize], [initialized], [list], [listAgain, ping]],
+      [[initialize, initialized], [ping, list], [listAgain]],
+      [[initialize, list], [initialized, ping], [listAgain]],
+    ]) {
+      const server = new BareServer(home);
+      for (const piece of pieces) {
+        const before = server.lines.length;
+        server.child.stdin.write(
+          piece.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''),
+        );
+        const requests = piece.filter((message) => 'id' in message).length;
+        await expect.poll(() => server.lines.length, { interval: 5 }).toBe(before + requests);
+      }
+      const answers = server.lines.map((line): Message => JSON.parse(line));
+      expect(answers.map(({ id }) => String(id)).sort()).toEqual(['1', '2', '3', 'a']);
+      for (const { id, result } of answers) if (id === 1 || id === 2) lists.add(JSON.stringify(result));
+      server.child.stdin.end();
+      expect((await server.exited).code).toBe(0);
+    }
+    // Whoever answers, main.ts or the SDK, says the same.
+    expect(lists.size).toBe(1);
+    await remove();
+  });
+
+  it('answers what came at once with the end of its input, and ends', async () => {
+    const { home, remove } = await makeHome();
+    const server = new BareServer(home);
+    server.child.stdin.end(
+      '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}\n' +
+        '{"jsonrpc":"2.0","method":"notifications/initialized"}\n{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n',
+    );
+    expect((await server.exited).code).toBe(0);
+    await expect.poll(() => server.lines.length).toBe(2);
+    await remove();
+  });
+
   it('answers --version and --help, and refuses other arguments', async () => {
     const { stdout, code } = await output(['--version']);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
