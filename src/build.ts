@@ -37,6 +37,7 @@ const listAsConstant: Plugin = {
     onLoad({ filter: /\/tools\/tool-list\.ts$/ }, async ({ path }) => {
       const module: { exports: { toolList?: unknown } } = { exports: {} };
       compileFunction(await bundled({ entryPoints: [path] }), ['require', 'module'])(require, module);
+      if (!Array.isArray(module.exports.toolList)) throw new Error('there is no list of tools');
       return { contents: `export const toolList = ${JSON.stringify(module.exports.toolList)};` };
     });
   },

@@ -83,11 +83,6 @@ export class PodConnection {
     };
   }
 
-  /** Runs a function in the session's own shell, without an answer, if a session is open. */
-  housekeep(program: string, words: (string | number)[]): void {
-    this.#session?.housekeep(program, words);
-  }
-
   /** Opens a session in the background, for a call that may come. */
   warm(): void {
     void this.session().catch(() => {});

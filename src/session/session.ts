@@ -181,7 +181,8 @@ export class Session {
   /** Ends the session in order; what runs on the pod goes on. */
   close(): void {
     for (const last of this.#last.splice(0)) last();
-    if (!this.#lostReason) this.#wire.write(leaveLine);
+    // In the middle of a call's input it would be taken for that.
+    if (!this.#lostReason && this.#inputLeft <= 0) this.#wire.write(leaveLine);
     this.#die('the session was closed');
   }
 

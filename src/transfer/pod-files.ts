@@ -67,7 +67,7 @@ export async function surveyOnPod(
   path: string | Buffer,
   signal?: AbortSignal,
 ): Promise<PodPlace> {
-  const session = await connection.session();
+  const session = await connection.session(signal ? { signal } : {});
   const begun = performance.now();
   const { words, frames } = await ask(connection, { program: 'rp_survey', words: [word(path)] }, signal);
   const [kind, size, time, mode, folder, readable, freeKb, tar, storedBytes, inode] = words;

@@ -83,6 +83,19 @@ describe.each(bothModes)('an interrupted transfer in %s mode', (mode) => {
     expect(leftoversIn(place.work, place.podHome)).toEqual([]);
   });
 
+  it('down goes on only with what the pod’s file still has', async () => {
+    await randomFile(there('file'), BYTES);
+    await utimes(there('file'), 1_000, 1_000);
+    await killedMidway(() => place.download('file', 'file'), place.work);
+    // Another file of the same length and age.
+    const content = await randomFile(there('file'), BYTES);
+    await utimes(there('file'), 1_000, 1_000);
+    const answer = succeeded(await transfersOf(await place.another()).download('file', 'file'));
+    expect(savedBytes(answer)).toBe(0);
+    expect(readFileSync(here('file')).equals(content)).toBe(true);
+    expect(leftoversIn(place.work, place.podHome)).toEqual([]);
+  });
+
   it('begins anew when the source is another one, and clears away what the old one has left', async () => {
     await randomFile(here('file'), BYTES);
     await killedMidway(() => place.upload('file', 'file'), place.podHome);

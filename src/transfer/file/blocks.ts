@@ -50,6 +50,11 @@ export function blocksOf(size: number, { channels, mode, clean, packs }: Cut): B
 
 /** What is left to do when `done` has been found to be there already; blocks may have been cut otherwise then. */
 export function missing(size: number, done: readonly Block[], cut: Cut): Block[] {
+  return gapsIn(size, done).flatMap((gap) => blocksIn(gap, cut));
+}
+
+/** What `done` leaves of a file, in one piece each. */
+export function gapsIn(size: number, done: readonly Block[]): Block[] {
   const gaps: Block[] = [];
   let at = 0;
   for (const { from, count } of inOrder(done)) {
@@ -57,7 +62,11 @@ export function missing(size: number, done: readonly Block[], cut: Cut): Block[]
     at = Math.max(at, from + count);
   }
   if (at < size) gaps.push({ from: at, count: size - at });
-  return gaps.flatMap((gap) => blocksIn(gap, cut));
+  return gaps;
+}
+
+export function bytesIn(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** The same bytes, cut otherwise. */

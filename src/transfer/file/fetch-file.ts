@@ -7,9 +7,9 @@ import { ask, type PodPlace, surveyOnPod } from '../pod-files.ts';
 import { fromSeconds } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { failedOnPod, isFinal, sourceChanged } from '../transfer-failures.ts';
-import { type Block, channelsFor, missing } from './blocks.ts';
+import { type Block, bytesIn, channelsFor, gapsIn, missing } from './blocks.ts';
 import { fetchSome, IncomingBlock } from './fetch-blocks.ts';
-import { LocalPart } from './local-part.ts';
+import { type HashedBlock, LocalPart } from './local-part.ts';
 import { checkRoomHere } from './local-parts.ts';
 import { folderOf } from './part-name.ts';
 
@@ -37,7 +37,8 @@ export async function fetchFile(
     await part.putInPlace(target, { mode, mtimeNs });
     return saved;
   } catch (error) {
-    const failure = codeOf(error) === undefined ? error : localWriteFailure(error, target.toString());
+    const isLocal = codeOf(error) !== undefined && !transfer.signal.aborted;
+    const failure = isLocal ? localWriteFailure(error, target.toString()) : error;
     await (isFinal(failure) ? part?.discard() : part?.release());
     throw failure;
   }
@@ -55,8 +56,8 @@ async function fetchInto(
   source: PodPlace,
   { part, target }: { part: LocalPart; target: Buffer },
 ): Promise<number> {
-  const done = await part.blocks(source.size);
-  const saved = done.reduce((sum, { count }) => sum + count, 0);
+  const done = await thereToo(transfer, source, await part.blocks(source.size, transfer.signal));
+  const saved = source.size - bytesIn(gapsIn(source.size, done));
   await checkRoomHere(target, Math.min(source.size, source.storedBytes) - saved);
   if (source.size > INLINE_BYTES) await fetchBlocks(transfer, source, part, done);
   else if (source.size > 0) await fetchInline(transfer, source, part.file);
@@ -65,6 +66,20 @@ async function fetchInto(
     throw sourceChanged(source.path);
   }
   return saved;
+}
+
+/** Those of the blocks that the pod's file has as well, as it is now. */
+async function thereToo(
+  { connection, signal }: Transfer,
+  source: PodPlace,
+  blocks: readonly HashedBlock[],
+): Promise<Block[]> {
+  if (blocks.length === 0) return [];
+  const text = blocks.map(({ from, count }) => `${from} ${count}\n`).join('');
+  const request = { program: 'rp_hash_blocks', words: [word(source.bytes)], text };
+  const { frames } = await ask(connection, request, signal);
+  const there = new Set(frames.flatMap(({ payload }) => payload.toString().split('\n')));
+  return blocks.filter(({ from, count, sum }) => there.has(`${from} ${count} ${sum}`));
 }
 
 async function fetchInline(transfer: Transfer, source: PodPlace, file: number): Promise<void> {
@@ -91,7 +106,7 @@ async function fetchBlocks(
 ): Promise<void> {
   const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
-  const saved = done.reduce((sum, { count }) => sum + count, 0);
+  const saved = source.size - bytesIn(gapsIn(source.size, done));
   transfer.moved(saved);
   const count = channelsFor(source.size - saved, { roundTripMs: source.roundTripMs, mode });
   const session = await connection.session({ signal });

@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, ftruncateSync, futimesSync, openSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { nodeTime } from '../times.ts';
 import type { Block } from './blocks.ts';
 import { hashOfBlock } from './fetch-blocks.ts';
-import { abandonedParts, sweepParts } from './local-parts.ts';
+import { abandonedParts, beginDownload, endDownload, removeIfPossible, sweepParts } from './local-parts.ts';
 import { partPath, withEnding } from './part-name.ts';
+
+export type HashedBlock = Block & { sum: string };
 
 const BYTES = '/bytes';
 const DONE = '/done';
@@ -22,15 +23,16 @@ export class LocalPart {
   /** The list of the blocks that have come. */
   readonly done: Buffer;
   readonly #folder: Buffer;
-  /** Its name when it belongs to no download any more. */
-  readonly #freed: Buffer;
+  readonly #base: Buffer;
+  readonly #download: string;
 
-  private constructor(file: number, fresh: boolean, { folder, freed }: { folder: Buffer; freed: Buffer }) {
+  private constructor(file: number, fresh: boolean, { base, download }: { base: Buffer; download: string }) {
     this.file = file;
     this.fresh = fresh;
-    this.done = withEnding(folder, DONE);
-    this.#folder = folder;
-    this.#freed = freed;
+    this.#base = base;
+    this.#download = download;
+    this.#folder = withEnding(base, `-${download}.part`);
+    this.done = withEnding(this.#folder, DONE);
   }
 
   /**
@@ -43,28 +45,36 @@ export class LocalPart {
   ): Promise<LocalPart> {
     const base = partPath(target, source);
     await sweepParts(base);
-    const token = randomBytes(4).toString('hex');
-    const folder = withEnding(base, `-${process.pid}.${token}.part`);
-    let taken = false;
-    for (const left of await abandonedParts(base)) {
-      if (!taken) taken = await takeOver(left, folder);
-      else await rm(left, { recursive: true, force: true });
+    const download = beginDownload();
+    const folder = withEnding(base, `-${download}.part`);
+    try {
+      let taken = false;
+      for (const left of await abandonedParts(base)) {
+        if (!taken) taken = await takeOver(left, folder);
+        else await removeIfPossible(left);
+      }
+      const old = taken ? await openBytes(folder, source.size).catch(() => undefined) : undefined;
+      const file = old ?? (await openBytes(await emptied(folder), source.size));
+      return new LocalPart(file, old === undefined, { base, download });
+    } catch (error) {
+      endDownload(download);
+      throw error;
     }
-    const old = taken ? await openBytes(folder, source.size).catch(() => undefined) : undefined;
-    const file = old ?? (await openBytes(await emptied(folder), source.size));
-    return new LocalPart(file, old === undefined, { folder, freed: withEnding(base, `-0.${token}.part`) });
   }
 
-  /** Which blocks an earlier download has brought; each is hashed again, and others get their turn in between. */
-  async blocks(size: number): Promise<Block[]> {
-    const done: Block[] = [];
+  /** The blocks that an earlier download has brought, with their hashes as they are now. */
+  async blocks(size: number, signal: AbortSignal): Promise<HashedBlock[]> {
+    const done: HashedBlock[] = [];
     const list = this.fresh ? '' : await readFile(this.done, 'utf8').catch(() => '');
     for (const line of new Set(list.split('\n'))) {
       const found = /^(\d+) (\d+) ([0-9a-f]{64})$/.exec(line);
       if (!found) continue;
       const block = { from: Number(found[1]), count: Number(found[2]) };
-      if (block.from + block.count <= size && hashOfBlock(this.file, block) === found[3]) done.push(block);
+      const sum = block.from + block.count <= size ? hashOfBlock(this.file, block) : undefined;
+      if (sum !== undefined && sum === found[3]) done.push({ ...block, sum });
+      // Others get their turn in between.
       await setImmediate();
+      signal.throwIfAborted();
     }
     return done;
   }
@@ -80,13 +90,16 @@ export class LocalPart {
   /** Lets the next download of the same file take it over. */
   async release(): Promise<void> {
     closeSync(this.file);
-    await rename(this.#folder, this.#freed).catch(() => {});
+    const [, token] = this.#download.split('.');
+    await rename(this.#folder, withEnding(this.#base, `-0.${token}.part`)).catch(() => {});
+    endDownload(this.#download);
   }
 
   /** Removes it. */
   async discard(): Promise<void> {
     closeSync(this.file);
-    await rm(this.#folder, { recursive: true, force: true }).catch(() => {});
+    await removeIfPossible(this.#folder);
+    endDownload(this.#download);
   }
 }
 

@@ -15,7 +15,7 @@ import {
   placeFailure,
   sourceChanged,
 } from '../transfer-failures.ts';
-import { type Block, channelsFor, missing } from './blocks.ts';
+import { type Block, bytesIn, channelsFor, gapsIn, missing } from './blocks.ts';
 import { partPath, withEnding } from './part-name.ts';
 import { hashOf, PartGone, sendSome } from './send-blocks.ts';
 
@@ -29,9 +29,6 @@ export type LocalFile = { path: Buffer; size: number; mode: number; mtimeNs: big
 
 /** `base`: the name of what is on its way, but for what tells one upload from another. */
 type Target = { path: Buffer; base: Buffer; shown: string };
-
-/** A temporary file on the pod. `freed` is its name when it belongs to no upload any more. */
-type Part = { path: Buffer; freed: Buffer };
 
 /**
  * Sends one file to `path` on the pod: to a temporary name beside it, verified by SHA-256 computed on both sides,
@@ -48,13 +45,15 @@ export async function sendFile(
     throw localReadFailure(error, file.path.toString());
   });
   const target = { path, base: partPath(path, file), shown: path.toString() };
-  let part: Part | undefined;
+  let part: Buffer | undefined;
   try {
     if (file.size <= INLINE_BYTES) return await sendInline(transfer, handle, file, target);
     for (let tries = 1; ; tries++) {
-      part = await newPart(transfer, target.base);
+      part = withEnding(target.base, `-${randomBytes(8).toString('hex')}`);
       const { saved, inode, missingBytes } = await sendBlocks(transfer, handle, file, {
-        part: part.path,
+        part,
+        // What another upload of the same file has taken over is left to it.
+        fresh: tries > 1,
         target,
         roundTripMs,
       });
@@ -63,7 +62,7 @@ export async function sendFile(
         transfer.connection,
         {
           program: 'rp_place',
-          words: [word(part.path), word(path), ...factsOf(file), inode, over ? 'over' : ''],
+          words: [word(part), word(path), ...factsOf(file), inode, over ? 'over' : ''],
         },
         transfer.signal,
       );
@@ -73,19 +72,11 @@ export async function sendFile(
       transfer.moved(missingBytes - file.size);
     }
   } catch (error) {
-    if (part && isFinal(error)) await discard(transfer, part.path);
-    else if (part) release(transfer, part);
+    if (part && isFinal(error)) await discard(transfer, part);
     throw error;
   } finally {
     await handle.close();
   }
-}
-
-/** Names a temporary file by the session that it is written through, so that an upload that is over can be told. */
-async function newPart({ connection, signal }: Transfer, base: Buffer): Promise<Part> {
-  const { pid, started } = (await connection.session({ signal })).description;
-  const name = `${pid}-${started}-${randomBytes(4).toString('hex')}`;
-  return { path: withEnding(base, `-${name}`), freed: withEnding(base, `-0-${name}`) };
 }
 
 /** Size, mode and time, as words of a call. */
@@ -95,10 +86,6 @@ function factsOf({ size, mode, mtimeNs }: LocalFile): (string | number)[] {
 
 async function discard({ connection, signal }: Transfer, part: Buffer): Promise<void> {
   await ask(connection, { program: 'rp_discard', words: [word(part)] }, signal).catch(() => {});
-}
-
-function release({ connection }: Transfer, { path, freed }: Part): void {
-  connection.housekeep('rp_release', [word(path), word(freed)]);
 }
 
 async function checkUnchanged(handle: FileHandle, file: LocalFile): Promise<void> {
@@ -144,13 +131,13 @@ async function sendBlocks(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  { part, target, roundTripMs }: { part: Buffer; target: Target; roundTripMs: number },
+  { part, fresh, target, roundTripMs }: { part: Buffer; fresh: boolean; target: Target; roundTripMs: number },
 ): Promise<{ saved: number; inode: string; missingBytes: number }> {
   const { connection, channels, signal } = transfer;
   const { shown } = target;
   const { mode } = connection.pod;
-  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, target });
-  const saved = bytesIn(done);
+  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, fresh, target });
+  const saved = file.size - bytesIn(gapsIn(file.size, done));
   const storedBytes = (await handle.stat()).blocks * 512;
   const needed = Math.min(file.size, storedBytes) - saved;
   if (freeBytes > 0 && freeBytes < needed) throw noRoomOnPod(shown, needed, freeBytes, transfer);
@@ -176,20 +163,16 @@ async function sendBlocks(
   return { saved, inode, missingBytes };
 }
 
-function bytesIn(blocks: readonly Block[]): number {
-  return blocks.reduce((sum, { count }) => sum + count, 0);
-}
-
 /** Opens the temporary file and finds what of it is there already and right. */
 async function openPart(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
-  { part, target: { base, shown } }: { part: Buffer; target: Target },
+  { part, fresh, target: { base, shown } }: { part: Buffer; fresh: boolean; target: Target },
 ): Promise<{ done: Block[]; inode: string; freeBytes: number }> {
   const { words, frames } = await ask(
     transfer.connection,
-    { program: 'rp_open', words: [word(base), word(part), file.size] },
+    { program: 'rp_open', words: [word(base), word(part), file.size, fresh ? 'fresh' : ''] },
     transfer.signal,
   );
   const [how, second = '', freeKb] = words;

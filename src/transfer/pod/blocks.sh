@@ -2,67 +2,60 @@
 # shellcheck disable=SC2154 # what session.sh and places.sh set
 # One file to and from the pod, by blocks. Loaded after places.sh.
 #
-# A file on its way is in a folder beside its target, BASE-PID-STARTED-N.part: in it bytes, as long as the file will be,
-# and done, which lists the blocks of it that have come: offset, length, SHA-256. BASE (.runpod-ssh-TARGET-SOURCE) is
-# the same for the same file in the same state. The folder belongs to one upload alone, by the session that has begun
-# it: two that wrote to one could take it from each other half done.
+# A file on its way is in a folder beside its target, BASE-TOKEN.part: in it bytes, as long as the file will be, and
+# done, which lists the blocks of it that have come: offset, length, SHA-256. BASE (.runpod-ssh-TARGET-SOURCE) is the
+# same for the same file in the same state, TOKEN is one upload's own. Whoever sends the file next takes the folder
+# over by giving it another name, whether or not that upload is over: what it still sends has no place to go then.
 
-# rp_abandoned PATH NAME: whether the upload is over that the temporary file PATH belongs to. NAME is what comes
-# behind BASE. A session whose other end is gone may stay for hours, but writes nothing.
-rp_abandoned() {
-  _rp_rest=${2#*-}
-  ! rp_alive "${2%%-*}" "${_rp_rest%%-*}" || {
-    _rp_written=$(stat -c %Y "$1" "$1/bytes" "$1/done" | sort -n | tail -n 1)
-    [ $(($(date +%s) - ${_rp_written:-0})) -gt 20 ]
-  }
-}
-
-# rp_clear_old BASE: removes what earlier tries to bring other versions of a file to the same place have left.
-rp_clear_old() {
+# rp_clear BASE [PART]: removes what earlier uploads to the same place have left, but for that of the same file which
+# has come furthest: that becomes PART.
+rp_clear() {
   (
     set +f
+    _rp_most=-1
+    if [ -n "$2" ] && [ -d "$2" ]; then _rp_most=$(rp_listed "$2"); fi
     for _rp_file in "${1%-*}"-*.part; do
-      case $_rp_file in
-      "$1"-*) continue ;;
+      # In /tmp others may put something in our way.
+      if [ -L "$_rp_file" ] || [ ! -O "$_rp_file" ] || [ "$_rp_file" = "$2" ]; then continue; fi
+      if [ ! -d "$_rp_file" ]; then
+        # BASE-PID-STARTED-CALL, of rp_write.
+        _rp_name=${_rp_file#"${1%-*}"-*-}
+        _rp_rest=${_rp_name#*-}
+        rp_alive "${_rp_name%%-*}" "${_rp_rest%%-*}" || rm -f "$_rp_file"
+        continue
+      fi
+      case ${2:+"$_rp_file"} in
+      "$1"-*)
+        _rp_bytes=$(rp_listed "$_rp_file")
+        if [ "$_rp_bytes" -gt "$_rp_most" ]; then
+          rm -rf "$2"
+          _rp_most=$_rp_bytes
+          mv "$_rp_file" "$2"
+          continue
+        fi
+        ;;
       esac
-      _rp_name=${_rp_file#"${1%-*}"-}
-      ! rp_abandoned "$_rp_file" "${_rp_name#*-}" || rm -rf "$_rp_file"
+      rm -rf "$_rp_file"
     done
   )
 }
-
-# rp_take_over BASE: what an earlier upload of the same file has left becomes ours, _rp_part. One that was cut off
-# just now may take a moment to end.
-rp_take_over() {
-  (
-    set +f
-    _rp_tries=20
-    for _rp_file in "$1"-*.part; do
-      until rp_abandoned "$_rp_file" "${_rp_file#"$1"-}"; do
-        [ $_rp_tries -gt 0 ] || continue 2
-        case $_rp_file in
-        "$1-$_rp_self"-*) continue 2 ;;
-        esac
-        _rp_tries=$((_rp_tries - 1))
-        sleep 0.1
-      done
-      if [ -d "$_rp_part" ]; then rm -rf "$_rp_file"; else mv "$_rp_file" "$_rp_part"; fi
-    done
-  )
+# rp_listed PART: how long its list is.
+rp_listed() {
+  stat -c %s "$1/done" || echo 0
 }
 
-# rp_open BASE PART SIZE: makes the temporary file with its full length, or says which blocks an earlier try has left.
-# What its list names is hashed again: it counts only if it is so. Answers the inode, by which rp_place knows the file
-# again, and the kilobytes free.
+# rp_open BASE PART SIZE [fresh]: makes the temporary file with its full length, or says which blocks an earlier upload
+# has left. What its list names is hashed again: it counts only if it is so. With fresh nothing is taken from others.
+# Answers the inode, by which rp_place knows the file again, and the kilobytes free.
 rp_open() {
   rp_decode "$2"
   _rp_part=$_rp_decoded.part
   rp_decode "$1"
   _rp_said=$(LC_ALL=C mkdir -p "${_rp_decoded%/*}" 2>&1)
-  rp_clear_old "$_rp_decoded"
-  rp_take_over "$_rp_decoded"
+  [ "$4" = fresh ] || rp_clear "$_rp_decoded" "$_rp_part"
+  _rp_listed=
   if [ ! -L "$_rp_part" ] && [ ! -L "$_rp_part/bytes" ] && [ "$(stat -c %s "$_rp_part/bytes")" = "$3" ]; then
-    rp_verify_blocks
+    _rp_listed=$(cut -d ' ' -f 1,2 "$_rp_part/done" | sort -u | rp_hash_ranges "$_rp_part/bytes")
   else
     rm -rf "$_rp_part"
     if ! _rp_said=$(
@@ -79,17 +72,25 @@ rp_open() {
   fi
   rp_free "${_rp_part%/*}"
   rp_lock
-  rp_text blocks <"$_rp_part/done"
+  printf '%s\n' "$_rp_listed" | rp_text blocks
   rp_end ok "$(stat -c %i "$_rp_part/bytes")" "$_rp_free"
   rp_unlock
 }
-# Written anew as it goes on, so that whoever looks sees that it does.
-rp_verify_blocks() {
-  sort -u "$_rp_part/done" | while read -r _rp_from _rp_count _rp_sum; do
-    _rp_now=$(rp_range "$_rp_part/bytes" "$_rp_from" "$_rp_count" | rp_digest)
-    [ "${_rp_now%% *}" != "$_rp_sum" ] || echo "$_rp_from $_rp_count $_rp_sum"
-  done >"$_rp_part/checked"
-  mv -f "$_rp_part/checked" "$_rp_part/done"
+# rp_hash_ranges FILE: of the ranges that the input names (offset, length) also the SHA-256, as it is now.
+rp_hash_ranges() {
+  while read -r _rp_from _rp_count; do
+    _rp_sum=$(rp_range "$1" "$_rp_from" "$_rp_count" | rp_digest)
+    echo "$_rp_from $_rp_count ${_rp_sum%% *}"
+  done
+}
+# rp_hash_blocks FILE: the same for the ranges in the text of the call.
+rp_hash_blocks() {
+  rp_decode "$1"
+  _rp_listed=$(printf '%b' "$_rp_text" | rp_hash_ranges "$_rp_decoded")
+  rp_lock
+  printf '%s\n' "$_rp_listed" | rp_text blocks
+  rp_end ok
+  rp_unlock
 }
 
 # rp_put PART FROM COUNT HOLES: the next COUNT bytes of this session's input, into PART; with HOLES sparse zeros as a
@@ -123,9 +124,7 @@ _rp_sparse=
 rp_put_coded() {
   rp_decode "$1"
   rp_set_conv "$4"
-  if _rp_said=$(
-    rp_input "$6" "$7" | if [ "$5" = gzip ]; then gzip -dc | rp_write_block "$2"; else rp_write_block "$2"; fi
-  ); then
+  if _rp_said=$(rp_coded_input "$5" "$6" "$7" | rp_write_block "$2" "$3"); then
     (rp_put_done "$_rp_decoded" "$2" "$3") &
   else
     rp_put_failed "$_rp_decoded"
@@ -133,7 +132,9 @@ rp_put_coded() {
 }
 # Reads on when nothing can be written: what isn't read would be taken for the next call.
 rp_write_block() {
-  LC_ALL=C dd bs=65536 iflag=fullblock of="$_rp_decoded.part/bytes" seek="$1" oflag=seek_bytes conv="$_rp_conv" 2>&1
+  # No more than COUNT: what was garbled can be of any length when it is unpacked.
+  LC_ALL=C dd bs=65536 count="$2" iflag=fullblock,count_bytes \
+    of="$_rp_decoded.part/bytes" seek="$1" oflag=seek_bytes conv="$_rp_conv" 2>&1
   _rp_status=$?
   cat >/dev/null
   return $_rp_status
@@ -167,7 +168,7 @@ rp_check_way() {
 rp_write() {
   rp_decode "$1"
   mkdir -p "${_rp_decoded%/*}"
-  rp_clear_old "$_rp_decoded"
+  rp_clear "$_rp_decoded"
   rp_process "$_rp_self"
   _rp_part=$_rp_decoded-$_rp_self-$_rp_started-$_rp_call.part
   rp_decode "$2"
@@ -201,7 +202,7 @@ rp_place() {
       if [ -L "$_rp_decoded" ]; then rm -f "$_rp_decoded"; else rm -rf "$_rp_decoded"; fi
     fi
     rp_put_in_place "$_rp_part/bytes" "$4" "$5"
-  elif [ "$(stat -c '%s %i' "$_rp_decoded")" != "$3 $6" ]; then
+  elif [ "$(stat -c '%s %i %Y' "$_rp_decoded")" != "$3 $6 ${5%%.*}" ]; then
     _rp_answer=gone
   fi
   [ -n "$_rp_answer" ] || rm -rf "$_rp_part"
@@ -217,14 +218,6 @@ rp_put_in_place() {
     touch -d "@$3" "$1" || touch -d "@${3%%.*}" "$1"
     _rp_said=$(LC_ALL=C mv -f "$1" "$_rp_decoded" 2>&1) || _rp_answer=failed
   fi
-}
-
-# rp_release PART FREED: lets whoever sends the same file next take the temporary one over. FREED names no process.
-rp_release() {
-  rp_decode "$1"
-  _rp_part=$_rp_decoded
-  rp_decode "$2"
-  mv "$_rp_part.part" "$_rp_decoded.part"
 }
 
 # rp_discard PART: gives a temporary file or folder up.

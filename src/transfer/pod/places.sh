@@ -20,12 +20,27 @@ if tar --version | grep -q GNU; then
   _rp_tar_format='pax'
 fi
 
-# rp_input COUNT [ENCODED]: the next COUNT bytes of the input, out of ENCODED bytes of base64 where it is that.
+# rp_input COUNT [ENCODED]: the next COUNT bytes of the input, out of ENCODED bytes of base64 where it is that. All of it
+# is read, whatever becomes of it: the rest would be taken for the next call.
 rp_input() {
   if [ -n "$2" ]; then
-    dd bs=4096 count="$2" iflag=fullblock,count_bytes | base64 -d
+    dd bs=4096 count="$2" iflag=fullblock,count_bytes | {
+      base64 -d
+      cat >/dev/null
+    }
   else
     dd bs=65536 count="$1" iflag=fullblock,count_bytes
+  fi
+}
+# rp_coded_input CODE COUNT [ENCODED]: the same, unpacked if CODE is gzip.
+rp_coded_input() {
+  if [ "$1" = gzip ]; then
+    rp_input "$2" "$3" | {
+      gzip -dc
+      cat >/dev/null
+    }
+  else
+    rp_input "$2" "$3"
   fi
 }
 

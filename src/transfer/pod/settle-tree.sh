@@ -28,7 +28,20 @@ for folder do
   if [ -L "$to/$name" ] || [ -e "$to/$name" ]; then rm -f "$to/$name"; fi
   set -- "$@" "$folder"
 done
-[ $# = 0 ] || mv -f -- "$@" "$to/" || printf "%s\n" "$to"
+if [ $# != 0 ] && ! mv -f -- "$@" "$to/"; then
+  # Somebody has made one of them meanwhile, such as what is left of a session that was lost.
+  for folder do
+    shift
+    [ ! -d "$folder" ] || set -- "$@" "$folder"
+  done
+  if [ -n "$_rp_failed" ] || [ $# = 0 ]; then
+    printf "%s\n" "$to"
+  else
+    _rp_failed=1
+    set -- "$to" "$@"
+    eval "$move_folders"
+  fi
+fi
 '
 # shellcheck disable=SC2016,SC2089
 move_files='to=$1; shift; mv -f -- "$@" "$to/" || printf "%s\n" "$to"'

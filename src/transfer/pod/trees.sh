@@ -39,9 +39,7 @@ _rp_names=.runpod-ssh-000000000000-names.part
 rp_unpack() {
   rp_decode "$1"
   rp_make_stage
-  if _rp_said=$(
-    rp_input "$3" "$4" | if [ "$2" = gzip ]; then gzip -dc | rp_untar; else rp_untar; fi
-  ); then
+  if _rp_said=$(rp_coded_input "$2" "$3" "$4" | rp_untar); then
     (
       cd "$_rp_stage" || exit
       _rp_sums=$(rp_sums <"$_rp_names")

@@ -1,8 +1,7 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '../../local/error-code.ts';
 import type { LocalGuard } from '../../local/local-guard.ts';
-import { isUnderWay } from '../file/local-parts.ts';
+import { isUnderWay, removeIfPossible } from '../file/local-parts.ts';
 import { isTemporary, STALE_NS } from '../file/part-name.ts';
 import { localWriteFailure } from '../local-failures.ts';
 import type { Meter } from '../meter.ts';
@@ -18,7 +17,14 @@ import { newIgnoreList } from './ignore-rules.ts';
 import { folderInTheWay, keepsSomething } from './in-the-way.ts';
 import type { PodTree } from './pod-tree.ts';
 import { sameContentOnPod } from './same-content.ts';
-import { type FolderEntry, hasFolderIn, keyOf, removable, treeDifference } from './tree-difference.ts';
+import {
+  type FolderEntry,
+  hasFolderIn,
+  keyOf,
+  removable,
+  topmost,
+  treeDifference,
+} from './tree-difference.ts';
 import { listTree, type TreeEntry } from './tree-entries.ts';
 import { linkStaysInTree } from './tree-names.ts';
 import { sameSized, totalBytes } from './tree-totals.ts';
@@ -102,18 +108,13 @@ async function localEntries(
     ...(names ? { enters: (path: Buffer) => names.has(path.toString('latin1')) } : {}),
   });
   const before = BigInt(Date.now()) * 1_000_000n - STALE_NS;
-  for (const { path, kind, mtimeNs } of entries) {
-    const name = nameOf(path);
-    if (!isTemporary(name) || isUnderWay(name.toString('latin1'))) continue;
+  for (const { path, kind, mtimeNs } of topmost(entries.filter((entry) => isTemporary(entry.path)))) {
+    if (isUnderWay(nameOf(path).toString('latin1'))) continue;
     // A folder holds what a large file's download may go on with.
     if (kind === 'directory' && mtimeNs >= before) continue;
-    await rm(below(local, path), { recursive: true, force: true }).catch(ignoreCode);
+    await removeIfPossible(below(local, path));
   }
   return entries.filter(({ path }) => !isTemporary(path));
-}
-
-function ignoreCode(error: unknown): void {
-  if (codeOf(error) === undefined) throw error;
 }
 
 /**

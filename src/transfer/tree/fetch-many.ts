@@ -5,7 +5,7 @@ import type { Frame } from '../../session/frame-reader.ts';
 import { word } from '../../session/request.ts';
 import type { Session } from '../../session/session.ts';
 import { clearFolder } from '../file/fetch-file.ts';
-import { newDownload, ownPart } from '../file/local-parts.ts';
+import { beginDownload, endDownload, ownPart } from '../file/local-parts.ts';
 import { mayPack, unpacked } from '../packing.ts';
 import { nodeTime } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
@@ -43,7 +43,7 @@ export async function fetchMany(
     inTheWay: ReadonlySet<string>;
   },
 ): Promise<FileEntry[]> {
-  const download = newDownload();
+  const download = beginDownload();
   const parts = files.map((file) => ({ file, part: ownPart(local(file.path), download, '.part') }));
   const incoming = new IncomingFiles(
     parts.map(({ file: { size, mode, mtimeNs }, part }) => ({ size, mode: mode & 0o7777, mtimeNs, part })),
@@ -89,6 +89,8 @@ export async function fetchMany(
     incoming.abandon();
     for (const { part } of parts) await rm(part, { force: true }).catch(() => {});
     throw error;
+  } finally {
+    endDownload(download);
   }
 }
 

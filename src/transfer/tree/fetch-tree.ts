@@ -4,7 +4,7 @@ import { codeOf } from '../../local/error-code.ts';
 import { SessionLost } from '../../session/session.ts';
 import { channelsFor } from '../file/blocks.ts';
 import { clearFolder, fetchFile } from '../file/fetch-file.ts';
-import { checkRoomHere, newDownload, ownPart } from '../file/local-parts.ts';
+import { beginDownload, checkRoomHere, endDownload, ownPart } from '../file/local-parts.ts';
 import { localWriteFailure } from '../local-failures.ts';
 import { below } from '../names.ts';
 import { mayPack } from '../packing.ts';
@@ -61,14 +61,13 @@ export async function fetchTree(transfer: Transfer, job: FetchTreeJob): Promise<
       if (source.size !== size) throw sourceChanged(source.path);
       await fetchFile(transfer, source, local(path), { mode: mode & 0o7777, over: true });
     }
-    const download = newDownload();
     for (const entry of difference.changed) {
-      if (entry.kind === 'symlink') await putLink(local(entry.path), entry.target, download);
+      if (entry.kind === 'symlink') await putLink(local(entry.path), entry.target);
     }
     for (const path of remove) await rm(local(path), { recursive: true, force: true });
     await dressFolders(job, local);
   } catch (error) {
-    throw codeOf(error) === undefined
+    throw codeOf(error) === undefined || transfer.signal.aborted
       ? error
       : localWriteFailure(error, pathOf(error) ?? localRoot.toString());
   }
@@ -131,11 +130,16 @@ async function checkFolders(entries: readonly TreeEntry[], local: (path: Buffer)
   }
 }
 
-async function putLink(path: Buffer, target: Buffer, download: string): Promise<void> {
+async function putLink(path: Buffer, target: Buffer): Promise<void> {
+  const download = beginDownload();
   const temporary = ownPart(path, download, '.link');
-  await symlink(target, temporary);
-  await clearFolder(path);
-  await rename(temporary, path);
+  try {
+    await symlink(target, temporary);
+    await clearFolder(path);
+    await rename(temporary, path);
+  } finally {
+    endDownload(download);
+  }
 }
 
 async function fetchBatches(

@@ -7,7 +7,7 @@ import { ask, sizeFrom } from '../pod-files.ts';
 import { fromFind } from '../times.ts';
 import type { Transfer } from '../transfer.ts';
 import { nameList } from './name-list.ts';
-import { foldersOf, hasFolderIn, keyOf } from './tree-difference.ts';
+import { foldersOf, keyOf, topmost } from './tree-difference.ts';
 import type { TreeEntry } from './tree-entries.ts';
 import { isSafeTreeName } from './tree-names.ts';
 
@@ -66,8 +66,7 @@ export function parsePodTree(list: Buffer): PodTree {
   }
   const inOrder = (one: { path: Buffer }, other: { path: Buffer }) => Buffer.compare(one.path, other.path);
   tree.entries = inTheirFolders(tree.entries.sort(inOrder));
-  const names = new Set(tree.temporaries.map(keyOf));
-  tree.temporaries = tree.temporaries.filter((entry) => !hasFolderIn(names, keyOf(entry)));
+  tree.temporaries = topmost(tree.temporaries);
   return tree;
 }
 

@@ -78,7 +78,13 @@ export async function sendArchive(
   let packed: (Packed & { sums: string[] }) | undefined;
   if (mayPack(transfer.connection, session) && (await isWorthPacking(sampleOf(archive)))) {
     const packer = new Packer();
-    const sums = await sendAll({ send: (bytes) => packer.write(bytes) }, () => {});
+    const into = {
+      send: async (bytes: Buffer): Promise<void> => {
+        transfer.signal.throwIfAborted();
+        await packer.write(bytes);
+      },
+    };
+    const sums = await sendAll(into, () => {});
     packed = { ...(await packer.end()), sums };
   }
   const bytes = packed?.bytes ?? archiveSize(archive) + names.length;

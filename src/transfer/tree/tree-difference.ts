@@ -90,6 +90,20 @@ export function hasFolderIn(set: { has(name: string): boolean; size: number }, n
   return set.size > 0 && foldersOf(name).some((folder) => set.has(folder));
 }
 
+/** Those that are in no other one's folder, each as new as the newest that is in it. */
+export function topmost<T extends { path: Buffer; mtimeNs: bigint }>(entries: readonly T[]): T[] {
+  const names = new Set(entries.map(keyOf));
+  const found = new Map<string, T>();
+  for (const entry of entries) if (!hasFolderIn(names, keyOf(entry))) found.set(keyOf(entry), { ...entry });
+  for (const entry of entries) {
+    for (const folder of foldersOf(keyOf(entry))) {
+      const top = found.get(folder);
+      if (top && top.mtimeNs < entry.mtimeNs) top.mtimeNs = entry.mtimeNs;
+    }
+  }
+  return [...found.values()];
+}
+
 /** A path's bytes as a string, one character for each: for sets and maps. */
 export function keyOf({ path }: { path: Buffer }): string {
   return path.toString('latin1');

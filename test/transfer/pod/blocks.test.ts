@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -36,16 +36,15 @@ describe.each(shells)('%s', (shell) => {
   }
   const target = () => join(place.home, 'target');
   const base = (version = '01234567') => join(place.home, `.runpod-ssh-0123456789ab-${version}`);
-  const partOf = ({ description: { pid, started } }: Session, token: string, version?: string) =>
-    `${base(version)}-${pid}-${started}-${token}`;
+  const partOf = (token: string, version?: string) => `${base(version)}-${token}`;
   const leftovers = () => readdirSync(place.home).filter((name) => name.endsWith('.part'));
 
   /** Opens a temporary file; what of it is there already, and its inode. */
-  async function open(session: Session, part: string, version?: string) {
+  async function open(session: Session, part: string, version?: string, fresh = '') {
     let blocks = '';
     const [how, inode] = await session.call({
       program: 'rp_open',
-      words: [word(base(version)), word(part), SIZE],
+      words: [word(base(version)), word(part), SIZE, fresh],
       onFrame: ({ payload }) => {
         blocks = payload.toString();
       },
@@ -77,35 +76,58 @@ describe.each(shells)('%s', (shell) => {
   }
   const hasOnly = (byte: string) => readFileSync(target()).equals(Buffer.alloc(SIZE, byte));
 
-  test('two uploads of one file at a time know nothing of each other', async () => {
-    const [mine, other] = [partOf(first, 'aa'), partOf(second, 'bb')];
+  test('of two uploads of one file at a time the later one goes on with what has come, the other one anew', async () => {
+    const [mine, other, anew] = [partOf('aa'), partOf('bb'), partOf('cc')];
     const { inode } = await open(first, mine);
     await put(first, mine, 0, 'a');
     const { inode: otherInode, blocks } = await open(second, other);
-    expect(blocks).toBe('');
-    await put(first, mine, BLOCK, 'a');
-    expect(await putInPlace(first, mine, inode)).toEqual(['ok', 'other']);
+    expect(blocks).toMatch(new RegExp(`^0 ${BLOCK} `));
+    expect(await put(first, mine, BLOCK, 'a')).toEqual(['failed', 'gone']);
+    await first.lost;
+    first = await openSession();
+    expect(await putInPlace(first, mine, inode)).toEqual(['gone', 'other']);
+    const { inode: inodeAnew, blocks: none } = await open(first, anew, undefined, 'fresh');
+    expect(none).toBe('\n');
+    await put(second, other, BLOCK, 'a');
+    expect(await putInPlace(second, other, otherInode)).toEqual(['ok', 'other']);
     expect(hasOnly('a')).toBe(true);
-    await send(second, other, otherInode, 'b');
-    expect(hasOnly('b')).toBe(true);
+    await send(first, anew, inodeAnew, 'a');
+    expect(hasOnly('a')).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 
-  test('nor do two versions of one file, whose inodes may be the same one after the other', async () => {
-    const [old, fresh] = [partOf(first, 'aa', '00000000'), partOf(second, 'bb', '11111111')];
+  test('nothing half is put in place when a removed file’s inode is that of the next', async () => {
+    const [old, fresh, again] = [
+      partOf('aa', '00000000'),
+      partOf('bb', '11111111'),
+      partOf('cc', '00000000'),
+    ];
     const { inode } = await open(first, old, '00000000');
     await put(first, old, 0, 'a');
-    const { inode: freshInode } = await open(second, fresh, '11111111');
-    await put(first, old, BLOCK, 'a');
-    await send(second, fresh, freshInode, 'b');
-    expect(hasOnly('b')).toBe(true);
-    expect(await putInPlace(first, old, inode)).toEqual(['ok', 'other']);
-    expect(hasOnly('a')).toBe(true);
+    await open(second, fresh, '11111111');
+    await second.call({ program: 'rp_discard', words: [word(fresh)] }).done;
+    await open(second, again, '00000000');
+    await put(second, again, BLOCK, 'a');
+    expect(await putInPlace(first, old, inode)).toEqual(['gone', 'other']);
+    expect(existsSync(target())).toBe(false);
+    await second.call({ program: 'rp_discard', words: [word(again)] }).done;
     expect(leftovers()).toEqual([]);
+  });
+
+  test('opened twice, as when the answer was lost, it is as it was', async () => {
+    const part = partOf('aa');
+    const { inode } = await open(first, part);
+    await put(first, part, 0, 'a');
+    const { blocks, inode: same } = await open(second, part);
+    expect(blocks).toMatch(new RegExp(`^0 ${BLOCK} [0-9a-f]{64}\n$`));
+    expect(same).toBe(inode);
+    await put(second, part, BLOCK, 'a');
+    expect(await putInPlace(second, part, inode)).toEqual(['ok', 'other']);
+    expect(hasOnly('a')).toBe(true);
   });
 
   test('what somebody took away is told from what could not be written, and nothing half is put in place', async () => {
-    const part = partOf(second, 'aa');
+    const part = partOf('aa');
     const { inode } = await open(second, part);
     await put(second, part, 0, 'a');
     await rm(`${part}.part`, { recursive: true });
@@ -132,7 +154,7 @@ describe.each(shells)('%s', (shell) => {
       ['gzip', true],
       ['-', true],
     ] as const)('a block comes up: %s, base64 %s', async (code, asBase64) => {
-      const part = partOf(first, 'aa');
+      const part = partOf('aa');
       await open(first, part);
       const { input, words } = way(code, asBase64);
       const call = first.call({
@@ -148,8 +170,51 @@ describe.each(shells)('%s', (shell) => {
       await first.call({ program: 'rp_discard', words: [word(part)] }).done;
     });
 
+    test('what was garbled is written nowhere else, and taken off the way', async () => {
+      const part = partOf('aa');
+      await open(first, part);
+      await put(first, part, BLOCK, 'n');
+      for (let at = 30; at < packed.length - 8; at += Math.ceil(packed.length / 25)) {
+        const garbled = Buffer.from(packed);
+        garbled[at] = (garbled[at] ?? 0) ^ 0x55;
+        for (const input of [garbled, Buffer.from(asText(garbled))]) {
+          const call = first.call({
+            program: 'rp_put_coded',
+            words: [
+              word(part),
+              0,
+              content.length,
+              '-',
+              'gzip',
+              garbled.length,
+              ...(input === garbled ? [] : [input.length]),
+            ],
+            inputBytes: input.length,
+          });
+          await first.send(input);
+          expect((await call.done)[1]).not.toBe(createHash('sha256').update(content).digest('hex'));
+        }
+      }
+      const rest = readFileSync(`${part}.part/bytes`).subarray(content.length);
+      expect(rest.subarray(0, BLOCK - content.length).every((byte) => byte === 0)).toBe(true);
+      expect(rest.subarray(BLOCK - content.length).equals(Buffer.alloc(BLOCK, 'n'))).toBe(true);
+      // More than a pipe holds.
+      const rubbish = Buffer.alloc(300_000, '!');
+      for (const lengths of [[rubbish.length], [200_000, rubbish.length]]) {
+        const call = first.call({
+          program: 'rp_put_coded',
+          words: [word(part), 0, content.length, '-', 'gzip', ...lengths],
+          inputBytes: rubbish.length,
+        });
+        await first.send(rubbish);
+        await call.done;
+        expect(await first.call({ program: 'rp_say', words: ['.', 'here'] }).done).toEqual(['here']);
+      }
+      await first.call({ program: 'rp_discard', words: [word(part)] }).done;
+    });
+
     test('what can’t be written or unpacked is taken off the way, and the session goes on', async () => {
-      const part = partOf(first, 'aa');
+      const part = partOf('aa');
       await open(first, part);
       await rm(`${part}.part`, { recursive: true });
       const { input, words } = way('gzip', true);
@@ -188,7 +253,7 @@ describe.each(shells)('%s', (shell) => {
   });
 
   test('being put in place twice, as when the answer was lost, is as good as once', async () => {
-    const part = partOf(first, 'aa');
+    const part = partOf('aa');
     const { inode } = await open(first, part);
     await send(first, part, inode, 'a');
     expect(await putInPlace(first, part, inode)).toEqual(['ok', 'other']);
@@ -196,14 +261,16 @@ describe.each(shells)('%s', (shell) => {
   });
 
   describe('what an upload has left', () => {
-    async function leave(session: Session): Promise<string> {
-      const part = partOf(session, 'left');
-      await open(session, part);
-      await put(session, part, 0, 'a');
+    async function leave(): Promise<string> {
+      const part = partOf('left');
+      await open(second, part);
+      await put(second, part, 0, 'a');
       return part;
     }
-    async function takeOver(): Promise<void> {
-      const part = partOf(first, 'next');
+
+    test('is taken over by the next one', async () => {
+      await leave();
+      const part = partOf('next');
       const { inode, blocks } = await open(first, part);
       expect(blocks).toMatch(new RegExp(`^0 ${BLOCK} [0-9a-f]{64}\n$`));
       expect(leftovers()).toHaveLength(1);
@@ -211,59 +278,67 @@ describe.each(shells)('%s', (shell) => {
       expect(await putInPlace(first, part, inode)).toEqual(['ok', 'other']);
       expect(hasOnly('a')).toBe(true);
       expect(leftovers()).toEqual([]);
-    }
-
-    test('that was given up is taken over, by the same session too', async () => {
-      const part = await leave(first);
-      first.housekeep('rp_release', [word(part), word(`${base()}-0-freed`)]);
-      await takeOver();
     });
 
-    test('whose session has just ended is taken over', async () => {
-      const session = await openSession();
-      await leave(session);
-      session.close();
-      await takeOver();
-    });
-
-    test('whose session has written nothing for long is taken over', async () => {
-      const part = await leave(second);
-      const old = Date.now() / 1000 - 60;
-      for (const name of ['bytes', 'done', '']) await utimes(join(`${part}.part`, name), old, old);
-      await takeOver();
-    });
-
-    test('is as long as it was, and what was changed in it does not count', async () => {
-      const session = await openSession();
-      const part = await leave(session);
-      session.close();
-      await writeFile(join(`${part}.part`, 'bytes'), Buffer.alloc(SIZE, 'x'));
-      const next = partOf(first, 'next');
-      const { inode, blocks } = await open(first, next);
-      expect(blocks).toBe('');
-      expect(statSync(join(`${next}.part`, 'bytes')).size).toBe(SIZE);
-      await send(first, next, inode, 'a');
+    test('is told with the hashes as they are now', async () => {
+      const left = await leave();
+      await writeFile(join(`${left}.part`, 'bytes'), Buffer.alloc(SIZE, 'x'));
+      const part = partOf('next');
+      const { inode, blocks } = await open(first, part);
+      const sum = createHash('sha256').update(Buffer.alloc(BLOCK, 'x')).digest('hex');
+      expect(blocks).toBe(`0 ${BLOCK} ${sum}\n`);
+      expect(statSync(join(`${part}.part`, 'bytes')).size).toBe(SIZE);
+      await send(first, part, inode, 'a');
       expect(hasOnly('a')).toBe(true);
     });
 
-    test('of another version is removed, and that of one under way is not', async () => {
-      const session = await openSession();
-      await open(session, partOf(session, 'old', '00000000'), '00000000');
-      session.close();
-      const underWay = partOf(second, 'other', '11111111');
-      await open(second, underWay, '11111111');
-      const part = partOf(first, 'next');
-      await expect
-        .poll(async () => {
-          await open(first, part);
-          return leftovers().length;
-        })
-        .toBe(2);
-      expect(existsSync(`${underWay}.part`)).toBe(true);
-      for (const each of [part, underWay]) {
-        await first.call({ program: 'rp_discard', words: [word(each)] }).done;
-      }
-      expect(leftovers()).toEqual([]);
+    test('is that which has come furthest, if there are several; the others go', async () => {
+      await leave();
+      const little = partOf('little');
+      await open(second, little, undefined, 'fresh');
+      const { blocks } = await open(first, partOf('next'));
+      expect(blocks).not.toBe('\n');
+      expect(leftovers()).toHaveLength(1);
+      await first.call({ program: 'rp_discard', words: [word(partOf('next'))] }).done;
+    });
+
+    test('of another version is removed, and what is somebody else’s or a link stays', async () => {
+      await open(second, partOf('old', '00000000'), '00000000');
+      await mkdir(join(place.home, 'elsewhere'));
+      await symlink('elsewhere', `${partOf('link')}.part`);
+      const part = partOf('next');
+      const { blocks } = await open(first, part);
+      expect(blocks).toBe('\n');
+      expect(leftovers().sort()).toEqual([`${part}.part`, `${partOf('link')}.part`].map(nameOf).sort());
+      await rm(`${partOf('link')}.part`);
+      await first.call({ program: 'rp_discard', words: [word(part)] }).done;
+    });
+
+    test('of a small file goes when its session is gone, and not before', async () => {
+      const { pid, started } = second.description;
+      const files = [`${base()}-${pid}-${started}-7.part`, `${base('11111111')}-${pid}-1-7.part`];
+      for (const file of files) await writeFile(file, 'some');
+      const content = Buffer.from('small');
+      const answer = await first.call({
+        program: 'rp_write',
+        words: [
+          word(base()),
+          word(target()),
+          content.length,
+          '644',
+          '1',
+          createHash('sha256').update(content).digest('hex'),
+        ],
+        text: content.toString('base64'),
+      }).done;
+      expect(answer[0]).toBe('ok');
+      expect(readFileSync(target(), 'utf8')).toBe('small');
+      expect(leftovers()).toEqual([nameOf(files[0] ?? '')]);
+      await rm(files[0] ?? '');
     });
   });
 });
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
