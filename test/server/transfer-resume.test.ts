@@ -170,6 +170,41 @@ describe.each(bothModes)('an interrupted transfer in %s mode', (mode) => {
   });
 });
 
+describe.each(bothModes)(
+  'several transfers of one file at once, some of them cancelled, in %s mode',
+  (mode) => {
+    let place: TransferPlace;
+    beforeEach(async () => {
+      place = await startTransferPlace(mode);
+    });
+    afterEach(() => place?.stop());
+
+    it('never spoil it, and none fails', { timeout: 120_000 }, async () => {
+      const all = [place, place, transfersOf(await place.another())];
+      for (const [round, way] of (
+        ['upload', 'download', 'upload', 'download', 'upload'] as const
+      ).entries()) {
+        const [from, to] = way === 'upload' ? [place.work, place.podHome] : [place.podHome, place.work];
+        const content = await randomFile(join(from, 'file'), 6_000_000 + round);
+        await Promise.all(
+          all.map(async (one, index) => {
+            const cancel = new AbortController();
+            const timer = setTimeout(() => index > 0 && cancel.abort(), Math.random() * 500);
+            const { signal } = cancel;
+            const answer = await one[way]('file', 'file', {}, { signal }).catch((error: unknown) => {
+              if (!signal.aborted) throw error;
+            });
+            clearTimeout(timer);
+            if (answer) succeeded(answer);
+            if (answer) expect(readFileSync(join(to, 'file')).equals(content)).toBe(true);
+          }),
+        );
+        expect(readFileSync(join(to, 'file')).equals(content)).toBe(true);
+      }
+    });
+  },
+);
+
 /** Changes a byte of every temporary file that is as long as its source, near the beginning, where it has data. */
 function tamper(folder: string): void {
   for (const name of readdirSync(folder).filter((entry) => /^\.runpod-ssh-.*\.part$/.test(entry))) {

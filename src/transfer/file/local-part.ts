@@ -50,8 +50,8 @@ export class LocalPart {
     try {
       let taken = false;
       for (const left of await abandonedParts(base)) {
-        if (!taken) taken = await takeOver(left, folder);
-        else await removeIfPossible(left);
+        taken = taken || (await takeOver(left, folder));
+        await removeIfPossible(left);
       }
       const old = taken ? await openBytes(folder, source.size).catch(() => undefined) : undefined;
       const file = old ?? (await openBytes(await emptied(folder), source.size));
@@ -123,14 +123,15 @@ async function openBytes(folder: Buffer, size: number): Promise<number> {
   }
 }
 
-/** Never a link: what is behind that would be written to. */
+/** Never a link, nor what somebody else has put there: it would be written to, or read. */
 async function takeOver(left: Buffer, folder: Buffer): Promise<boolean> {
   try {
+    const found = await lstat(left);
+    if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
     await rename(left, folder);
-    if ((await lstat(folder)).isDirectory()) return true;
-    await rm(folder);
+    return true;
   } catch {
     // Somebody else was faster.
+    return false;
   }
-  return false;
 }

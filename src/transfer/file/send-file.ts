@@ -136,7 +136,9 @@ async function sendBlocks(
   const { connection, channels, signal } = transfer;
   const { shown } = target;
   const { mode } = connection.pod;
-  const { done, inode, freeBytes } = await openPart(transfer, handle, file, { part, fresh, target });
+  const opened = await openPart(transfer, handle, file, { part, fresh, target });
+  if (!opened) return { saved: 0, inode: '-', missingBytes: file.size };
+  const { done, inode, freeBytes } = opened;
   const saved = file.size - bytesIn(gapsIn(file.size, done));
   const storedBytes = (await handle.stat()).blocks * 512;
   const needed = Math.min(file.size, storedBytes) - saved;
@@ -163,19 +165,20 @@ async function sendBlocks(
   return { saved, inode, missingBytes };
 }
 
-/** Opens the temporary file and finds what of it is there already and right. */
+/** Opens the temporary file and finds what of it is there already and right; undefined if it was taken over at once. */
 async function openPart(
   transfer: Transfer,
   handle: FileHandle,
   file: LocalFile,
   { part, fresh, target: { base, shown } }: { part: Buffer; fresh: boolean; target: Target },
-): Promise<{ done: Block[]; inode: string; freeBytes: number }> {
+): Promise<{ done: Block[]; inode: string; freeBytes: number } | undefined> {
   const { words, frames } = await ask(
     transfer.connection,
     { program: 'rp_open', words: [word(base), word(part), file.size, fresh ? 'fresh' : ''] },
     transfer.signal,
   );
   const [how, second = '', freeKb] = words;
+  if (second === 'gone') return undefined;
   if (how !== 'ok') throw failedOnPod(shown, transfer, second);
   const lines = (frames[0]?.payload.toString() ?? '').split('\n').filter((line) => line !== '');
   const done: Block[] = [];

@@ -58,15 +58,14 @@ rp_open() {
     _rp_listed=$(cut -d ' ' -f 1,2 "$_rp_part/done" | sort -u | rp_hash_ranges "$_rp_part/bytes")
   else
     rm -rf "$_rp_part"
-    if ! _rp_said=$(
-      umask 077
-      export LC_ALL=C
-      exec 2>&1
-      mkdir "$_rp_part" && dd if=/dev/null of="$_rp_part/bytes" bs=1 seek="$3"
-    ); then
-      rm -rf "$_rp_part"
+    if ! _rp_said=$(umask 077 && LC_ALL=C mkdir "$_rp_part" 2>&1); then
       rp_why "$_rp_said"
       rp_say . failed "$_rp_why"
+      return
+    fi
+    if ! _rp_said=$(LC_ALL=C dd if=/dev/null of="$_rp_part/bytes" bs=1 seek="$3" 2>&1); then
+      rp_put_failed "${_rp_part%.part}"
+      rm -rf "$_rp_part"
       return
     fi
   fi
@@ -205,6 +204,8 @@ rp_place() {
   elif [ "$(stat -c '%s %i %Y' "$_rp_decoded")" != "$3 $6 ${5%%.*}" ]; then
     _rp_answer=gone
   fi
+  # Taken over at the last moment.
+  [ "$_rp_answer" != failed ] || [ -e "$_rp_part/bytes" ] || _rp_answer=gone
   [ -n "$_rp_answer" ] || rm -rf "$_rp_part"
   rp_why "$_rp_said"
   rp_say . "${_rp_answer:-ok}" "$_rp_why"

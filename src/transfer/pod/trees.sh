@@ -52,6 +52,8 @@ rp_unpack() {
   else
     rm -rf "$_rp_stage"
     rp_why "$_rp_said"
+    # What gzip can't read was garbled on its way.
+    [ "$2$_rp_why" != gzipother ] || _rp_why=garbled
     rp_say . failed "$_rp_why"
   fi
 }

@@ -110,6 +110,7 @@ export async function sendArchive(
     else sums = await sendAll(out, count);
     await out.end();
     const [how, why] = await call.done;
+    if (why === 'garbled') return false;
     if (how !== 'ok') throw failedOnPod(root.toString(), transfer, why);
   } catch (error) {
     transfer.moved(-moved);

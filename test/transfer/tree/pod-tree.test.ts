@@ -88,7 +88,8 @@ describe('a list of files from a pod', () => {
       'd 1 0 755 ./.runpod-ssh-0123456789ab-17-5-0.part',
       'f 1 0 644 ./.runpod-ssh-0123456789ab-17-5-0.part/x',
       'd 1 0 700 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part',
-      'f 1 0 600 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part/done',
+      'f 1 50 600 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part/bytes',
+      'f 1 40 600 ./.runpod-ssh-0123456789ab-01234567-17-5-ab.part/done',
       'f 1 0 600 ./.runpod-ssh-0123456789ab-17.5.link',
       'f 1 0 644 ./.runpod-ssh-notes',
     );
@@ -99,6 +100,8 @@ describe('a list of files from a pod', () => {
       '.runpod-ssh-0123456789ab-01234567-17-5-ab.part',
       '.runpod-ssh-0123456789ab-17.5.link',
     ]);
+    // A folder is as old as what was written last in it.
+    expect(temporaries.map(({ mtimeNs }) => mtimeNs)).toEqual([0n, 50_000_000_000n, 0n]);
   });
 
   it('that is no list at all never crashes the reader', () => {
