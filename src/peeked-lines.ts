@@ -29,7 +29,7 @@ export class PeekedLines {
 
   /** Leaves all of it in the stream. False if that has ended meanwhile: nobody can read it any more. */
   giveBack(): boolean {
-    if (this.#stream.readableEnded) return false;
+    if (this.#stream.readableEnded || this.#stream.destroyed) return false;
     if (this.#read.length > 0) this.#stream.unshift(this.#read);
     this.#read = Buffer.alloc(0);
     this.#at = 0;

@@ -5,12 +5,13 @@ import { nodeTime } from '../times.ts';
 import type { Block } from './blocks.ts';
 import { hashOfBlock } from './fetch-blocks.ts';
 import { abandonedParts, beginDownload, endDownload, removeIfPossible, sweepParts } from './local-parts.ts';
-import { partPath, withEnding } from './part-name.ts';
+import { folderOf, partPath, withEnding } from './part-name.ts';
 
 export type HashedBlock = Block & { sum: string };
 
 const BYTES = '/bytes';
 const DONE = '/done';
+const STICKY = 0o1000;
 
 /**
  * A file on its way to this machine: a folder beside its target with the bytes and a list of the blocks that have
@@ -123,11 +124,12 @@ async function openBytes(folder: Buffer, size: number): Promise<number> {
   }
 }
 
-/** Never a link, nor what somebody else has put there: it would be written to, or read. */
+/** Never a link, nor what somebody else has put into a folder for all: it would be written to, or read. */
 async function takeOver(left: Buffer, folder: Buffer): Promise<boolean> {
   try {
     const found = await lstat(left);
-    if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
+    const isForAll = ((await lstat(folderOf(left))).mode & STICKY) !== 0;
+    if (!found.isDirectory() || (isForAll && found.uid !== process.getuid?.())) return false;
     await rename(left, folder);
     return true;
   } catch {

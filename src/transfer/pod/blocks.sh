@@ -16,7 +16,8 @@ rp_clear() {
     if [ -n "$2" ] && [ -d "$2" ]; then _rp_most=$(rp_listed "$2"); fi
     for _rp_file in "${1%-*}"-*.part; do
       # In /tmp others may put something in our way.
-      if [ -L "$_rp_file" ] || [ ! -O "$_rp_file" ] || [ "$_rp_file" = "$2" ]; then continue; fi
+      if [ -k "${1%/*}/" ] && [ ! -O "$_rp_file" ]; then continue; fi
+      if [ -L "$_rp_file" ] || [ "$_rp_file" = "$2" ]; then continue; fi
       if [ ! -d "$_rp_file" ]; then
         # BASE-PID-STARTED-CALL, of rp_write.
         _rp_name=${_rp_file#"${1%-*}"-*-}
@@ -25,19 +26,39 @@ rp_clear() {
         continue
       fi
       case ${2:+"$_rp_file"} in
+      *-gone.part) ;;
       "$1"-*)
         _rp_bytes=$(rp_listed "$_rp_file")
         if [ "$_rp_bytes" -gt "$_rp_most" ]; then
-          rm -rf "$2"
+          rp_remove "$2"
           _rp_most=$_rp_bytes
           mv "$_rp_file" "$2"
+          rp_end_writers "$2/bytes"
           continue
         fi
         ;;
       esac
-      rm -rf "$_rp_file"
+      rp_remove "$_rp_file"
     done
   )
+}
+# rp_remove PART: under another name first, so that nobody puts something new into it meanwhile.
+rp_remove() {
+  case $1 in
+  *-gone.part) rm -rf "$1" ;;
+  *) ! mv "$1" "${1%.part}-gone.part" || rm -rf "${1%.part}-gone.part" ;;
+  esac
+}
+# rp_end_writers FILE: ends those that still have it for their output: what they hold would come later. To be called
+# with names of files expanded.
+rp_end_writers() {
+  for _rp_file in /proc/[0-9]*/fd/1; do
+    # shellcheck disable=SC3013 # bash, dash and busybox have it
+    if [ "$_rp_file" -ef "$1" ]; then
+      _rp_pid=${_rp_file#/proc/}
+      kill -s KILL "${_rp_pid%%/*}"
+    fi
+  done
 }
 # rp_listed PART: how long its list is.
 rp_listed() {
@@ -142,6 +163,8 @@ rp_put_done() {
   _rp_sum=$(rp_range "$1.part/bytes" "$2" "$3" | rp_digest)
   _rp_sum=${_rp_sum%% *}
   echo "$2 $3 $_rp_sum" >>"$1.part/done"
+  # As a sign that it goes on, for whoever removes what is old.
+  touch -c "$1.part"
   if [ -e "$1.part" ]; then rp_say . ok "$_rp_sum"; else rp_put_failed "$1"; fi
 }
 # rp_put_failed PART: says why; gone, if somebody has taken it over or away.
@@ -224,7 +247,7 @@ rp_put_in_place() {
 # rp_discard PART: gives a temporary file or folder up.
 rp_discard() {
   rp_decode "$1"
-  rm -rf "$_rp_decoded.part"
+  rp_remove "$_rp_decoded.part"
 }
 
 # rp_get FILE FROM COUNT [sparse|-] [packed]: COUNT bytes of FILE as one frame, then their hash, which is computed

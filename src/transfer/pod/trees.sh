@@ -41,7 +41,10 @@ rp_unpack() {
   rp_make_stage
   if _rp_said=$(rp_coded_input "$2" "$3" "$4" | rp_untar); then
     (
-      cd "$_rp_stage" || exit
+      if ! cd "$_rp_stage"; then
+        rp_say . failed garbled
+        exit
+      fi
       _rp_sums=$(rp_sums <"$_rp_names")
       rm -f "$_rp_names"
       rp_lock
@@ -52,8 +55,11 @@ rp_unpack() {
   else
     rm -rf "$_rp_stage"
     rp_why "$_rp_said"
-    # What gzip can't read was garbled on its way.
-    [ "$2$_rp_why" != gzipother ] || _rp_why=garbled
+    # Words about the archive itself, of GNU tar and of busybox: it was garbled on its way.
+    case $_rp_why$_rp_said in
+    other*' EOF'* | other*'tar archive'* | other*'rchive contains'*) _rp_why=garbled ;;
+    other*'short read'* | other*'tar magic'* | other*'checksum'* | other*'corrupted'*) _rp_why=garbled ;;
+    esac
     rp_say . failed "$_rp_why"
   fi
 }

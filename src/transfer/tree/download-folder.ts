@@ -110,9 +110,13 @@ async function localEntries(
   const before = BigInt(Date.now()) * 1_000_000n - STALE_NS;
   for (const { path, kind, mtimeNs } of topmost(entries.filter((entry) => isTemporary(entry.path)))) {
     if (isUnderWay(nameOf(path).toString('latin1'))) continue;
-    // A folder holds what a large file's download may go on with.
-    if (kind === 'directory' && mtimeNs >= before) continue;
-    await removeIfPossible(below(local, path));
+    const part = below(local, path);
+    if (kind === 'directory') {
+      // It holds what a large file's download may go on with.
+      const bytes = await lstat(below(part, Buffer.from('bytes')), { bigint: true }).catch(() => undefined);
+      if ((bytes?.mtimeNs ?? mtimeNs) >= before) continue;
+    }
+    await removeIfPossible(part);
   }
   return entries.filter(({ path }) => !isTemporary(path));
 }

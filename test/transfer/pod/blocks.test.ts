@@ -252,6 +252,28 @@ describe.each(shells)('%s', (shell) => {
     });
   });
 
+  test('an archive that was garbled on its way is told from one that can’t be written', async () => {
+    const stage = join(place.home, '.runpod-ssh-0123456789ab-stage');
+    const rubbish = Buffer.alloc(300_000, '!');
+    const tar = Buffer.alloc(10_240, 'x');
+    for (const [code, input] of [
+      ['gzip', rubbish],
+      ['gzip', gzipSync(tar)],
+      ['gzip', gzipSync(randomBytes(20_000)).subarray(0, 9_000)],
+      ['-', tar],
+    ] as const) {
+      const call = first.call({
+        program: 'rp_unpack',
+        words: [word(stage), code, input.length],
+        inputBytes: input.length,
+      });
+      await first.send(input);
+      expect(await call.done).toEqual(['failed', 'garbled']);
+      expect(await first.call({ program: 'rp_say', words: ['.', 'here'] }).done).toEqual(['here']);
+    }
+    expect(leftovers()).toEqual([]);
+  });
+
   test('being put in place twice, as when the answer was lost, is as good as once', async () => {
     const part = partOf('aa');
     const { inode } = await open(first, part);
@@ -276,6 +298,23 @@ describe.each(shells)('%s', (shell) => {
       expect(leftovers()).toHaveLength(1);
       await put(first, part, BLOCK, 'a');
       expect(await putInPlace(first, part, inode)).toEqual(['ok', 'other']);
+      expect(hasOnly('a')).toBe(true);
+      expect(leftovers()).toEqual([]);
+    });
+
+    test('is written to by nobody else any more', async () => {
+      const part = partOf('left');
+      await open(second, part);
+      const call = second.call({ program: 'rp_put', words: [word(part), 0, BLOCK, '-'], inputBytes: BLOCK });
+      await second.send(Buffer.alloc(70_000, 'x'));
+      await expect.poll(() => readFileSync(`${part}.part/bytes`)[0]).toBe(0x78);
+      const next = partOf('next');
+      const { inode } = await open(first, next);
+      // What it still holds is not flushed when its connection ends.
+      expect(await call.done).toEqual(['failed', 'gone']);
+      await second.lost;
+      second = await openSession();
+      await send(first, next, inode, 'a');
       expect(hasOnly('a')).toBe(true);
       expect(leftovers()).toEqual([]);
     });
