@@ -59,7 +59,7 @@ async function fetchInto(
   const done = await thereToo(transfer, source, await part.blocks(source.size, transfer.signal));
   const saved = source.size - bytesIn(gapsIn(source.size, done));
   await checkRoomHere(target, Math.min(source.size, source.storedBytes) - saved);
-  if (source.size > INLINE_BYTES) await fetchBlocks(transfer, source, part, done);
+  if (source.size > INLINE_BYTES) await fetchBlocks(transfer, source, part, { done, saved });
   else if (source.size > 0) await fetchInline(transfer, source, part.file);
   const now = await surveyOnPod(transfer.connection, source.bytes, transfer.signal);
   if (now.size !== source.size || now.time !== source.time || now.inode !== source.inode) {
@@ -102,11 +102,10 @@ async function fetchBlocks(
   transfer: Transfer,
   source: PodPlace,
   part: LocalPart,
-  done: readonly Block[],
+  { done, saved }: { done: readonly Block[]; saved: number },
 ): Promise<void> {
   const { connection, channels, signal } = transfer;
   const { mode } = connection.pod;
-  const saved = source.size - bytesIn(gapsIn(source.size, done));
   transfer.moved(saved);
   const count = channelsFor(source.size - saved, { roundTripMs: source.roundTripMs, mode });
   const session = await connection.session({ signal });

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { nodeTime } from '../times.ts';
 import type { Block } from './blocks.ts';
 import { hashOfBlock } from './fetch-blocks.ts';
-import { abandonedParts, beginDownload, endDownload, removeIfPossible, sweepParts } from './local-parts.ts';
+import { beginDownload, endDownload, removeIfPossible, sweepParts } from './local-parts.ts';
 import { folderOf, partPath, withEnding } from './part-name.ts';
 
 export type HashedBlock = Block & { sum: string };
@@ -45,12 +45,12 @@ export class LocalPart {
     source: { path: Buffer; size: number; mtimeNs: bigint },
   ): Promise<LocalPart> {
     const base = partPath(target, source);
-    await sweepParts(base);
+    const ofThisOne = await sweepParts(base);
     const download = beginDownload();
     const folder = withEnding(base, `-${download}.part`);
     try {
       let taken = false;
-      for (const left of await abandonedParts(base)) {
+      for (const left of ofThisOne) {
         taken = taken || (await takeOver(left, folder));
         await removeIfPossible(left);
       }

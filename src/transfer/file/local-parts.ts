@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, statfs } from 'node:fs/promises';
 import { codeOf } from '../../local/error-code.ts';
 import { noRoomHere } from '../local-failures.ts';
-import { nameOf } from '../names.ts';
+import { below, nameOf } from '../names.ts';
 import { folderOf, temporaryPath, withEnding } from './part-name.ts';
 
-const SLASH = Buffer.from('/');
 /** Temporary names begin with that of the target, and end with the process and the download that they belong to. */
 const OF_PROCESS = /-(\d+)\.([0-9a-f]+)\.(?:part|link)$/;
 /** The downloads of this process that are under way: a process before it may have had the same number. */
@@ -28,23 +27,23 @@ export function endDownload(download: string): void {
   underWay.delete(download.slice(download.indexOf('.') + 1));
 }
 
-/** Removes what earlier tries to bring other versions of a file to the same place have left beside it. */
-export async function sweepParts(base: Buffer): Promise<void> {
-  const otherVersions = base.subarray(0, base.lastIndexOf('-'));
-  const own = `${nameOf(base).toString('latin1')}-`;
-  for (const path of await abandonedParts(otherVersions)) {
-    if (!nameOf(path).toString('latin1').startsWith(own)) await removeIfPossible(path);
-  }
-}
-
-/** The temporary files whose names begin so, and that nobody writes to any more. */
-export async function abandonedParts(base: Buffer): Promise<Buffer[]> {
+/**
+ * Removes what earlier downloads of other versions of a file have left beside it; returns what those of this one
+ * have. `base` begins its temporary names, but for what stands behind the last dash that of the others too.
+ */
+export async function sweepParts(base: Buffer): Promise<Buffer[]> {
   const folder = folderOf(base);
-  const beginning = `${nameOf(base).toString('latin1')}-`;
-  const names = await readdir(folder, { encoding: 'buffer' }).catch((): Buffer[] => []);
-  return names
-    .filter((name) => name.toString('latin1').startsWith(beginning) && !isUnderWay(name.toString('latin1')))
-    .map((name) => Buffer.concat([folder, SLASH, name]));
+  const own = `${nameOf(base).toString('latin1')}-`;
+  const all = own.slice(0, own.lastIndexOf('-', own.length - 2) + 1);
+  const ofThisOne: Buffer[] = [];
+  for (const entry of await readdir(folder, { encoding: 'buffer' }).catch((): Buffer[] => [])) {
+    const name = entry.toString('latin1');
+    if (!name.startsWith(all) || isUnderWay(name)) continue;
+    const path = below(folder, entry);
+    if (name.startsWith(own)) ofThisOne.push(path);
+    else await removeIfPossible(path);
+  }
+  return ofThisOne;
 }
 
 /** Whether the download that this temporary file belongs to goes on. */

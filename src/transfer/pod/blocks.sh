@@ -66,8 +66,8 @@ rp_listed() {
 }
 
 # rp_open BASE PART SIZE [fresh]: makes the temporary file with its full length, or says which blocks an earlier upload
-# has left. What its list names is hashed again: it counts only if it is so. With fresh nothing is taken from others.
-# Answers the inode, by which rp_place knows the file again, and the kilobytes free.
+# has left, with their hashes as they are now: the client sees whether they are right. With fresh nothing is taken from
+# others. Answers the inode, by which rp_place knows the file again, and the kilobytes free.
 rp_open() {
   rp_decode "$2"
   _rp_part=$_rp_decoded.part
